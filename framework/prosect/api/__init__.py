@@ -1,0 +1,59 @@
+"""The public door for plugins: everything a plugin may import from prosect.
+
+Importing this module imports no torch, so a plugin's hook module stays light.
+"""
+
+from prosect.errors import ModelError, Problem, ProsectError, UsageError
+from prosect.plugins.declarations import (
+    ArchitectureDeclaration,
+    CorpusDeclaration,
+    DecompositionDeclaration,
+    MetricDeclaration,
+    Options,
+    Variable,
+)
+from prosect.plugins.hookspecs import hookimpl
+from prosect.vocab.architecture import (
+    Architecture,
+    Attention,
+    Block,
+    Branch,
+    FeedForward,
+    Norm,
+    Projection,
+    Stage,
+    Stream,
+)
+from prosect.vocab.components import BIAS, INPUT, TOTAL, Component, Site
+from prosect.vocab.corpus import Sentence
+from prosect.vocab.rules import Rules
+
+__all__ = [
+    "BIAS",
+    "INPUT",
+    "TOTAL",
+    "Architecture",
+    "ArchitectureDeclaration",
+    "Attention",
+    "Block",
+    "Branch",
+    "Component",
+    "CorpusDeclaration",
+    "DecompositionDeclaration",
+    "FeedForward",
+    "MetricDeclaration",
+    "ModelError",
+    "Norm",
+    "Options",
+    "Problem",
+    "Projection",
+    "ProsectError",
+    "Rules",
+    "Sentence",
+    "Site",
+    "Stage",
+    "Stream",
+    "UsageError",
+    "Variable",
+    "hookimpl",
+]

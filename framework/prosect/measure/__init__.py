@@ -1,0 +1,1 @@
+"""Measures of terms: kernels on tensors, without labels."""

@@ -1,0 +1,1 @@
+"""Loading, tokenising, batching, describing and capturing models."""

@@ -1,0 +1,1 @@
+"""Declarations, hook specifications and the registry of plugins. Imports no torch."""

@@ -1,0 +1,201 @@
+"""What a plugin says about itself: data, from which a plan is made before any implementation loads.
+
+``implementation`` is always ``"package.module:attribute"`` and is imported only when a step of a
+plan needs it. Everything reachable from a declaration itself must not import torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from prosect.vocab.architecture import Stream
+from prosect.vocab.rules import Rules
+
+
+class Options(BaseModel):
+    """Base of every options model: unknown keys are errors, values are frozen.
+
+    Of the values of a ``Literal`` option the first one named is the default, by convention.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variable:
+    """A variable that a metric or a decomposition produces.
+
+    Attributes
+    ----------
+    name
+        Name in the result; for a metric of one variable the metric's own name.
+    dims
+        Names of the dimensions without ``layer``, for example ``("component", "token")``.
+    long_name
+        One phrase for a plot's axis.
+    units
+        Unit, or ``"1"`` for a pure number.
+    """
+
+    name: str
+    dims: tuple[str, ...]
+    long_name: str
+    units: str = "1"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Declaration:
+    """What all declarations share.
+
+    Attributes
+    ----------
+    name
+        The name by which a spec asks for it; unique within its kind.
+    summary
+        One sentence.
+    implementation
+        ``"package.module:attribute"``.
+    options
+        Pydantic model of the options that a spec may give.
+    version
+        Version of the algorithm; part of the digest of every step, so raise it when results change.
+    references
+        Papers and equations.
+    """
+
+    name: str
+    summary: str
+    implementation: str
+    options: type[BaseModel] = Options
+    version: int = 1
+    references: tuple[str, ...] = ()
+
+    kind: ClassVar[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArchitectureDeclaration(Declaration):
+    """A family of models.
+
+    The implementation is ``describe(config: Mapping[str, Any]) -> Architecture``: it reads the
+    model's ``config.json`` as a mapping and may not import torch.
+
+    Attributes
+    ----------
+    model_types
+        Values of ``model_type`` in ``config.json`` that it describes.
+    """
+
+    model_types: tuple[str, ...]
+
+    kind: ClassVar[str] = "architectures"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecompositionDeclaration(Declaration):
+    """A decomposition of hidden states.
+
+    The implementation is ``rules(options, stream: Stream) -> Rules`` for a decomposition that the
+    linear replay carries out.
+
+    Attributes
+    ----------
+    metrics
+        Metrics that are computed when a spec names none.
+    captures
+        What is needed beyond the outputs of sub-layers: ``attention`` (weights), ``values``.
+    described
+        False for a decomposition that needs no description of the architecture (``none``).
+    first_layer
+        0 where the embedding layer is decomposed too, 1 where it starts with the first block.
+    """
+
+    metrics: tuple[str, ...] = ()
+    captures: frozenset[Literal["attention", "values"]] = frozenset()
+    described: bool = True
+    first_layer: Literal[0, 1] = 0
+
+    kind: ClassVar[str] = "decompositions"
+
+
+MetricForm = Literal["token", "accumulator", "derived"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricDeclaration(Declaration):
+    """A measure.
+
+    The implementation of a ``token`` metric is
+    ``measure(terms: Terms, total: Tensor, options) -> Tensor`` (see ``prosect.api``).
+
+    Attributes
+    ----------
+    form
+        ``token``: Terms -> numbers per token; ``accumulator``: update, merge, finalise over a
+        corpus; ``derived``: xarray -> xarray.
+    produces
+        Its variables. An empty tuple is not allowed.
+    undefined
+        What stands where the value is 0/0 or otherwise undefined, in words; NaN unless said.
+    """
+
+    produces: tuple[Variable, ...]
+    form: MetricForm = "token"
+    undefined: str = "NaN where a denominator is 0"
+
+    kind: ClassVar[str] = "metrics"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CorpusDeclaration(Declaration):
+    """A kind of corpus.
+
+    The implementation is ``read(options, folder: Path) -> Iterator[Sentence]``; it imports no torch.
+
+    Attributes
+    ----------
+    paths
+        Names of the options that hold file paths (one path, or a list of them); they are resolved
+        against the spec's folder and must exist when the spec is checked.
+    tokenizer
+        False where sentences come as token ids.
+    targets
+        The corpus has a target side, for encoder-decoders.
+    """
+
+    paths: tuple[str, ...] = ("path",)
+    tokenizer: bool = True
+    targets: bool = False
+
+    kind: ClassVar[str] = "corpora"
+
+
+AnyDeclaration = ArchitectureDeclaration | DecompositionDeclaration | MetricDeclaration | CorpusDeclaration
+
+DescribeFunction = Callable[[Mapping[str, Any]], object]
+RulesFunction = Callable[[Any, Stream], Rules]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The distribution and entry point a declaration came from."""
+
+    distribution: str
+    version: str
+    entry_point: str
+
+    def __str__(self) -> str:
+        return f"{self.distribution} {self.version} ({self.entry_point})"
+
+
+@dataclass(frozen=True)
+class BrokenPlugin:
+    """A plugin that could not be loaded, and why."""
+
+    origin: Origin
+    reason: str
+    names: tuple[str, ...] = field(default=())

@@ -1,0 +1,1 @@
+"""The one loop in which plan, model and results meet."""

@@ -1,0 +1,225 @@
+"""The spec as pydantic models: what a YAML file may say, and what each key means."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]
+Scalar = str | int | float | bool | None
+DType = Literal["float32", "float64", "float16", "bfloat16"]
+
+
+class Strict(BaseModel):
+    """Base of every part of a spec: unknown keys are errors, values are frozen."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ModelSpec(Strict):
+    """One model, or with ``matrix`` several that differ in some fields.
+
+    Attributes
+    ----------
+    load
+        ``owner/name`` of a hub model, ``./dir`` or an absolute path, or ``package:NAME/sub/dir``
+        inside an installed package (which is located without being imported). May be absent when
+        ``init: random`` and ``config`` say everything.
+    revision
+        Branch, tag or commit of a hub model.
+    dtype
+        Floating-point type of the weights and of the forward pass.
+    head
+        ``none``: the headless model; ``own``: with the head that its ``architectures`` names.
+    init
+        ``weights``: trained weights; ``random``: initialised from the config with ``seed``.
+    seed
+        Seed of a random initialisation.
+    config
+        Values which replace those of the model's ``config.json`` (with ``init: random`` and no
+        ``load``, the whole config, with ``model_type``).
+    tokenizer
+        Where the tokenizer is, in the syntax of ``load``; default beside the weights.
+    trust_remote_code
+        Run code that comes with the weights. Off unless asked for, and recorded in the results.
+    pickle
+        Accept weights in pickle files. Off unless asked for: only safetensors are read.
+    matrix
+        Field -> values; one member per combination, named ``name@value``.
+    """
+
+    load: str | None = None
+    revision: str | None = None
+    dtype: DType = "float32"
+    head: Literal["none", "own"] = "none"
+    init: Literal["weights", "random"] = "weights"
+    seed: int = Field(default=0, ge=0)
+    config: dict[str, Any] = Field(default_factory=dict)
+    tokenizer: str | None = None
+    trust_remote_code: bool = False
+    pickle: bool = False
+    matrix: dict[str, Annotated[list[Scalar], Field(min_length=1)]] = Field(default_factory=dict)
+
+
+class Window(Strict):
+    """Cut long units into windows of ``tokens`` tokens that start every ``stride`` tokens."""
+
+    tokens: int = Field(ge=1)
+    stride: int | None = Field(default=None, ge=1)
+
+
+class Mask(Strict):
+    """Replace tokens by the mask token before the forward pass; the coordinate ``masked`` says which.
+
+    Attributes
+    ----------
+    rate
+        Share of the non-special tokens that are chosen.
+    scheme
+        ``bert``: of the chosen, 80 % become the mask token, 10 % a random token, 10 % stay;
+        ``mask``: all become the mask token.
+    seed
+        Seed of the choice.
+    minimum
+        At least this many tokens of every sentence are chosen (as far as it has so many).
+    """
+
+    rate: float = Field(default=0.15, gt=0, le=1)
+    scheme: Literal["bert", "mask"] = "bert"
+    seed: int = Field(default=0, ge=0)
+    minimum: int = Field(default=0, ge=0)
+
+
+class CommonCorpusOptions(Strict):
+    """Options that every kind of corpus takes.
+
+    Attributes
+    ----------
+    limit
+        Use only the first so many units.
+    window
+        Cut long units into overlapping windows.
+    pair
+        Every unit is two segments (two consecutive units where the corpus has no second segment).
+    special_tokens
+        Let the tokenizer add its own special tokens.
+    mask
+        Mask tokens before the forward pass.
+    """
+
+    limit: int | None = Field(default=None, ge=1)
+    window: Window | None = None
+    pair: bool = False
+    special_tokens: bool = True
+    mask: Mask | None = None
+
+
+class CorpusSpec(CommonCorpusOptions):
+    """A corpus: its kind, the common options, and the options of that kind."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    kind: str
+
+    @property
+    def own(self) -> dict[str, Any]:
+        """Options that belong to the kind (checked against its plugin's model by the plan)."""
+        return dict(self.__pydantic_extra__ or {})
+
+
+class Named(Strict):
+    """A plugin by name, with options: ``norm`` or ``{name: norm, order: 1}``."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    name: str
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Options beside the name (checked against the plugin's model by the plan)."""
+        return dict(self.__pydantic_extra__ or {})
+
+
+class KeepOptions(Strict):
+    """How vectors are stored.
+
+    Attributes
+    ----------
+    dtype
+        ``computed``: losslessly, as they were computed; ``float16`` where no component overflows.
+    """
+
+    dtype: Literal["computed", "float16"] = "computed"
+
+
+class Keep(Strict):
+    """What is stored beside measurements: ``terms``, or ``{terms: {dtype: float16}}``."""
+
+    terms: KeepOptions
+
+
+class AnalysisSpec(Strict):
+    """One analysis: models x corpus x decomposition x layers, measured.
+
+    Attributes
+    ----------
+    models
+        Names of models; default all. A name of a matrix means all its members.
+    corpus
+        Name of the corpus.
+    decomposition
+        Name of a decomposition, or ``{name: ..., option: ...}``.
+    layers
+        ``all``, a number, a range ``"4-8"``, negatives from the end, or a list of these.
+    metrics
+        Names, or ``{name: ..., option: ...}``; default those the decomposition declares.
+    keep
+        Vectors to store.
+    """
+
+    corpus: Name
+    decomposition: str | Named
+    models: list[str] | None = None
+    layers: str | int | list[str | int] = "all"
+    metrics: list[str | Named] | None = None
+    keep: list[Literal["terms"] | Keep] = Field(default_factory=list)
+
+
+class StoreSpec(Strict):
+    """Where results go: a folder; default ``results/<spec name>.zarr`` beside the spec."""
+
+    path: str | None = None
+
+
+class ComputeSpec(Strict):
+    """How the work is done; nothing here changes what a result means.
+
+    Attributes
+    ----------
+    device
+        ``auto`` takes a CUDA device where there is one.
+    batch_tokens
+        Token budget of one batch, padding included.
+    unit_tokens
+        Length of the token ranges which are written and resumed as a whole.
+    executor
+        Who maps the units of work.
+    """
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    batch_tokens: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
+    unit_tokens: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
+    executor: Literal["local"] = "local"
+
+
+class Spec(Strict):
+    """A whole spec, with includes already merged into it."""
+
+    prosect: Literal[1]
+    models: dict[Name, ModelSpec] = Field(min_length=1)
+    corpora: dict[Name, CorpusSpec] = Field(min_length=1)
+    analyses: dict[Name, AnalysisSpec] = Field(min_length=1)
+    derived: dict[Name, Named] = Field(default_factory=dict)
+    store: StoreSpec = StoreSpec()
+    compute: ComputeSpec = ComputeSpec()

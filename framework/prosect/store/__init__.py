@@ -1,0 +1,1 @@
+"""The Zarr store: whole shards, a journal, resume, export."""

@@ -1,0 +1,1 @@
+"""Labelled vectors that sum to a hidden state, and the linear replay that carries them through a network."""

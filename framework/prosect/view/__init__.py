@@ -1,0 +1,1 @@
+"""Looking at stored results: open, show, tables. Imports no torch."""

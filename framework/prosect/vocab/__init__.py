@@ -1,0 +1,1 @@
+"""Words which every room shares: dimension names, kinds of component, sites of a block."""

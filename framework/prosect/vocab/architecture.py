@@ -1,0 +1,212 @@
+"""What a Transformer is made of, as data: no torch, no code of any model.
+
+A model is one or two *streams* (an encoder, a decoder); a stream is an embedding step, a row of
+*blocks* and perhaps a final norm; a block is a row of *stages*. Every stage reads the residual
+stream ``x`` and writes
+
+    x  <-  norm( residual(x) + sum_b  scale_b * norm_after_b( sublayer_b( norm_before_b(x) ) ) )
+
+where every norm may be absent. That one form covers post-norm (``norm``), pre-norm
+(``norm_before``), sandwich (``norm_before`` and ``norm_after``), OLMo 2 (``norm_after``) and
+parallel blocks (two branches in one stage). All paths are relative to the block's module.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, kw_only=True)
+class Norm:
+    """A LayerNorm or RMSNorm.
+
+    Attributes
+    ----------
+    path
+        Module path. Relative to the block; for embedding and final norms to the headless model.
+    kind
+        ``layer_norm``: (y - mean) / sqrt(var + eps) * gain + bias with the biased variance;
+        ``rms_norm``: y / sqrt(mean(y^2) + eps) * gain.
+    eps
+        Epsilon, inside the square root.
+    offset
+        Added to the stored weight to get the gain (Gemma stores gain - 1: offset 1.0).
+    float32
+        The family computes this norm in float32 whatever the dtype of the model.
+    """
+
+    path: str
+    kind: Literal["layer_norm", "rms_norm"]
+    eps: float
+    offset: float = 0.0
+    float32: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Projection:
+    """An affine map y = x W + b kept in a module, perhaps packed with others.
+
+    Attributes
+    ----------
+    path
+        Module path relative to the block.
+    layout
+        ``linear``: the weight is stored (out, in); ``conv1d``: (in, out).
+    rows
+        Range of output features that belong to this projection, where several are packed
+        side by side in one module; None for all.
+    interleave
+        For projections interleaved per head: (group, start, stop): of every ``group`` output
+        features those from ``start`` to ``stop`` belong to this one.
+    """
+
+    path: str
+    layout: Literal["linear", "conv1d"] = "linear"
+    rows: tuple[int, int] | None = None
+    interleave: tuple[int, int, int] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attention:
+    """A multi-head attention sub-layer.
+
+    Attributes
+    ----------
+    kind
+        ``attention`` reads its own stream; ``cross_attention`` reads the encoder's last state.
+    path
+        The attention module itself, as the attention function of transformers sees it.
+    value, output
+        Value and output projections.
+    heads, kv_heads, head_dim
+        Query heads, key-value heads (fewer in grouped-query attention), width of a head.
+    rows_sum_to_one
+        False where attention weights of a query do not sum to 1 (sinks); its share of the value
+        bias is then multiplied by the true row sum.
+    """
+
+    kind: Literal["attention", "cross_attention"]
+    path: str
+    value: Projection
+    output: Projection
+    heads: int
+    kv_heads: int
+    head_dim: int
+    rows_sum_to_one: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeedForward:
+    """A feed-forward sub-layer: act(x W1 + b1) W2 + b2, or gated (act(x Wg + bg) * (x W1 + b1)) W2 + b2.
+
+    Attributes
+    ----------
+    path
+        The module whose output is the sub-layer's output, relative to the block.
+    up, down
+        First and second affine map.
+    gate
+        The map through the activation, for gated forms; None otherwise.
+    activation
+        Name of the activation as in transformers' ``ACT2FN``.
+    """
+
+    path: str
+    up: Projection
+    down: Projection
+    activation: str
+    gate: Projection | None = None
+
+    kind: Literal["feed_forward"] = "feed_forward"
+
+
+Sublayer = Attention | FeedForward
+
+
+@dataclass(frozen=True, kw_only=True)
+class Branch:
+    """One sub-layer with its own norms: scale * norm_after(sublayer(norm_before(x)))."""
+
+    sublayer: Sublayer
+    norm_before: Norm | None = None
+    norm_after: Norm | None = None
+    scale: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """Branches which read the same stream, are added to it together, and the norm after the addition."""
+
+    branches: tuple[Branch, ...]
+    norm: Norm | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Block:
+    """One Transformer block; ``path`` is relative to the headless model."""
+
+    path: str
+    stages: tuple[Stage, ...]
+
+
+StreamName = Literal["main", "encoder", "decoder"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stream:
+    """Embedding step, blocks, final norm.
+
+    Attributes
+    ----------
+    name
+        ``main`` for models of one stream, else ``encoder`` or ``decoder``.
+    hidden
+        Width of the residual stream.
+    embedding_norm
+        The norm over the embeddings, or None. Its input is the raw sum of the embeddings.
+    blocks
+        The blocks in order.
+    final_norm
+        The norm after the last block, or None.
+    causal
+        A position cannot look at later ones.
+    """
+
+    name: StreamName
+    hidden: int
+    blocks: tuple[Block, ...]
+    embedding_norm: Norm | None = None
+    final_norm: Norm | None = None
+    causal: bool = False
+
+    @property
+    def layers(self) -> int:
+        """Number of blocks L; layers are numbered 0 (embeddings) to L."""
+        return len(self.blocks)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Architecture:
+    """The description of one model.
+
+    Attributes
+    ----------
+    family
+        Name of the family, for example ``bert``.
+    streams
+        One stream named ``main``, or ``encoder`` and ``decoder``.
+    notes
+        What a user should know about exactness, in full sentences; stored with the results.
+    """
+
+    family: str
+    streams: tuple[Stream, ...]
+    notes: tuple[str, ...] = ()
+
+    def stream(self, name: str) -> Stream:
+        """Return the stream of that name; KeyError if there is none."""
+        for stream in self.streams:
+            if stream.name == name:
+                return stream
+        raise KeyError(name)

@@ -1,0 +1,73 @@
+"""A decomposition as a table of rules for the linear replay: data and one booking function, no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from prosect.vocab.architecture import Attention, Stream
+from prosect.vocab.components import KINDS, Component, Kind, Site
+
+Readout = Literal["hidden_states", "residual", "final_norm"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """How the linear replay treats each step of a network.
+
+    Attributes
+    ----------
+    book
+        The component under which the vector entering the residual stream at a site is booked.
+    norm_mean
+        ``bias``: the mean that a LayerNorm subtracts is booked under the bias (Mickus 2022);
+        ``own``: every term is centred by its own mean (Kobayashi 2021, Oh & Schuler 2023).
+    embedding_norm
+        ``inside``: the replay starts from the raw sum of the embeddings, and the norm over them is
+        a step; ``outside``: it starts after that norm.
+    heads
+        Attention is booked head by head.
+    readout
+        State that the terms sum to at each layer: ``hidden_states`` as Hugging Face returns them (the
+        last one after a final norm), ``residual`` before it, ``final_norm`` after it at every layer.
+    """
+
+    book: Callable[[Site], Component]
+    norm_mean: Literal["bias", "own"] = "bias"
+    embedding_norm: Literal["inside", "outside"] = "inside"
+    heads: bool = False
+    readout: Readout = "hidden_states"
+
+
+def sites(stream: Stream, *, heads: bool) -> tuple[Site, ...]:
+    """All sites of a stream in the order of the network; a bias site stands beside each sub-layer and norm."""
+    found: list[Site] = [Site("input"), Site("bias", part="norm")]
+    for number, block in enumerate(stream.blocks, 1):
+        for stage in block.stages:
+            for branch in stage.branches:
+                kind = branch.sublayer.kind
+                if heads and isinstance(branch.sublayer, Attention):
+                    found += [Site(kind, number, head) for head in range(branch.sublayer.heads)]
+                else:
+                    found.append(Site(kind, number))
+                found.append(Site("bias", number, part=kind))
+            found.append(Site("bias", number, part="norm"))
+    return tuple(found)
+
+
+def components(stream: Stream, rules: Rules) -> tuple[Component, ...]:
+    """Label a replay in the order of the ``component`` axis: by kind, then block, then head."""
+    seen = dict.fromkeys(rules.book(site) for site in sites(stream, heads=rules.heads))
+    return tuple(sorted(seen, key=_place))
+
+
+def _place(component: Component) -> tuple[int, int, int]:
+    kinds: tuple[str, ...] = KINDS
+    kind = kinds.index(component.kind if component.kind in kinds else "feed_forward")
+    return kind, component.block or 0, -1 if component.head is None else component.head
+
+
+def kinds_of(stream: Stream) -> frozenset[Kind]:
+    """Kinds of sub-layer that the stream has."""
+    return frozenset(b.sublayer.kind for block in stream.blocks for stage in block.stages for b in stage.branches)

@@ -1,0 +1,1 @@
+"""Declarations of our own corpora."""
