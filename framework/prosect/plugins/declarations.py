@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Final, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -175,6 +175,10 @@ class CorpusDeclaration(Declaration):
 
 
 AnyDeclaration = ArchitectureDeclaration | DecompositionDeclaration | MetricDeclaration | CorpusDeclaration
+DECLARATIONS: Final[Mapping[str, type[AnyDeclaration]]] = {
+    declaration.kind: declaration
+    for declaration in (ArchitectureDeclaration, DecompositionDeclaration, MetricDeclaration, CorpusDeclaration)
+}
 
 DescribeFunction = Callable[[Mapping[str, Any]], object]
 RulesFunction = Callable[[Any, Stream], Rules]
@@ -194,8 +198,21 @@ class Origin:
 
 @dataclass(frozen=True)
 class BrokenPlugin:
-    """A plugin that could not be loaded, and why."""
+    """A plugin, or a part of one, that could not be taken in.
+
+    Attributes
+    ----------
+    origin
+        Where it came from.
+    reason
+        What is wrong with it, in words.
+    names
+        Names that it would have given; empty where that could not be told.
+    kind
+        The kind of declaration that is lost; None where that could not be told.
+    """
 
     origin: Origin
     reason: str
     names: tuple[str, ...] = field(default=())
+    kind: str | None = None
