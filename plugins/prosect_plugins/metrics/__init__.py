@@ -1,1 +1,73 @@
-"""Declarations of our own metrics."""
+"""Declarations of the measures; implementations load torch and stand in their own files."""
+
+from collections.abc import Sequence
+
+from prosect.api import MetricDeclaration, Variable, hookimpl
+
+UNITS = "embedding units"
+TERM = ("component", "token")
+PAIR = ("component", "other_component", "token")
+MICKUS_2022 = "Mickus, Paperno & Constant 2022, eq. 7"
+MICKUS_2023 = "Mickus & Vázquez 2023, section 3"
+
+
+def _token_metric(name: str, summary: str, variable: Variable, undefined: str, reference: str) -> MetricDeclaration:
+    return MetricDeclaration(
+        name=name,
+        summary=summary,
+        implementation=f"prosect_plugins.metrics.token:{name}",
+        produces=(variable,),
+        undefined=undefined,
+        references=(reference,),
+    )
+
+
+@hookimpl
+def prosect_metrics() -> Sequence[MetricDeclaration]:
+    """Measures that come with prosect."""
+    return [
+        _token_metric(
+            "importance",
+            "Share of the embedding that a term explains: e.t / |e|^2; the shares of all terms sum to 1.",
+            Variable(name="importance", dims=TERM, long_name="importance of the term (e.t / |e|^2)"),
+            "NaN where the embedding is 0",
+            MICKUS_2022,
+        ),
+        _token_metric(
+            "norm",
+            "Euclidean norm of a term, |t|.",
+            Variable(name="norm", dims=TERM, long_name="norm of the term", units=UNITS),
+            "never undefined",
+            MICKUS_2023,
+        ),
+        _token_metric(
+            "norm_ratio",
+            "Norm of a term over the norm of the embedding, |t| / |e|.",
+            Variable(name="norm_ratio", dims=TERM, long_name="norm of the term over norm of the embedding"),
+            "NaN where the embedding is 0",
+            MICKUS_2023,
+        ),
+        _token_metric(
+            "cosine",
+            "Cosine of a term and the embedding, e.t / (|e| |t|).",
+            Variable(name="cosine", dims=TERM, long_name="cosine of term and embedding"),
+            "NaN where the term or the embedding is 0",
+            MICKUS_2023,
+        ),
+        _token_metric(
+            "distance",
+            "Euclidean distance of a term from the embedding, |t - e|.",
+            Variable(name="distance", dims=TERM, long_name="distance of the term from the embedding", units=UNITS),
+            "never undefined",
+            MICKUS_2023,
+        ),
+        _token_metric(
+            "dot",
+            "Dot products of the terms with each other; their sum over both axes is |e|^2.",
+            Variable(
+                "dot", ("component", "other_component", "token"), "dot product of two terms", "embedding units squared"
+            ),
+            "never undefined",
+            MICKUS_2022,
+        ),
+    ]

@@ -1,0 +1,240 @@
+"""Capture of one block at a time, in step with the forward pass of an unchanged Hugging Face module."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from torch import Tensor, nn
+
+from prosect.model.weights import submodule
+from prosect.vocab.architecture import Attention, Block, Norm, Stream
+
+
+@dataclass
+class BlockCapture:
+    """What one block saw and produced, keyed by module paths relative to the block.
+
+    Attributes
+    ----------
+    number
+        Block number from 1.
+    inputs, outputs
+        First tensor argument and first tensor result of each module that was asked for; the block
+        itself has the empty path. Shapes (batch, position, width).
+    attention
+        Attention weights (batch, head, position, source) by path of the attention module, where asked for.
+    """
+
+    number: int
+    inputs: dict[str, Tensor] = field(default_factory=dict)
+    outputs: dict[str, Tensor] = field(default_factory=dict)
+    attention: dict[str, Tensor] = field(default_factory=dict)
+
+
+class Listener(Protocol):
+    """Consumes captured tensors while the forward pass goes on; they are freed when it returns."""
+
+    def embedded(self, raw: Tensor | None, state: Tensor) -> None:
+        """Take the embeddings before their norm (None without one) and the state the first block reads."""
+        ...
+
+    def block(self, capture: BlockCapture) -> None:
+        """Take one finished block."""
+        ...
+
+    def finished(self, normed: Tensor | None) -> None:
+        """Take the output of the final norm (None without one)."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Needs:
+    """What is captured beyond the outputs of sub-layers and the inputs of norms.
+
+    Attributes
+    ----------
+    contexts
+        The input of each output projection: the heads' mixed values.
+    attention
+        Attention weights; the model must run with an attention function that returns them (eager).
+    sublayers
+        Inputs of the attention and feed-forward modules' own projections.
+    """
+
+    contexts: bool = False
+    attention: bool = False
+    sublayers: bool = False
+
+    def __or__(self, other: Needs) -> Needs:
+        """Unite the needs of two analyses that share a forward pass."""
+        return Needs(
+            contexts=self.contexts or other.contexts,
+            attention=self.attention or other.attention,
+            sublayers=self.sublayers or other.sublayers,
+        )
+
+
+def first_tensor(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Tensor:
+    """Return the hidden states among a module's arguments: the first positional tensor, or the keyword."""
+    if args and isinstance(args[0], Tensor):
+        return args[0]
+    state = kwargs["hidden_states"]
+    if not isinstance(state, Tensor):
+        raise TypeError("a module was called without hidden states")
+    return state
+
+
+def result_tensor(output: Any) -> Tensor:  # noqa: ANN401 - a module returns a tensor or a tuple that starts with one
+    """Return the hidden states among a module's results."""
+    result = output[0] if isinstance(output, tuple) else output
+    if not isinstance(result, Tensor):
+        raise TypeError("a module returned no tensor first")
+    return result
+
+
+class StreamTap:
+    """Hooks on one stream of a model that feed a listener.
+
+    Modules that several blocks share are told apart by the order of their calls.
+
+    Parameters
+    ----------
+    model
+        The headless model.
+    stream
+        Description of the stream.
+    needs
+        What to capture beyond the default.
+    listener
+        Who consumes it.
+    """
+
+    def __init__(self, model: nn.Module, stream: Stream, needs: Needs, listener: Listener) -> None:
+        self._model, self._stream, self._needs, self._listener = model, stream, needs, listener
+        self._current: BlockCapture | None = None
+        self._raw: Tensor | None = None
+        self._started = 0
+
+    @contextmanager
+    def attached(self) -> Iterator[None]:
+        """Attach the hooks for the length of a ``with`` block; they are removed whatever happens."""
+        with ExitStack() as stack:
+            self._attach(stack)
+            self._current, self._raw, self._started = None, None, 0
+            yield
+
+    def _attach(self, stack: ExitStack) -> None:
+        norm, final = self._stream.embedding_norm, self._stream.final_norm
+        if norm is not None:
+            handle = submodule(self._model, norm.path).register_forward_pre_hook(
+                self._on_embedding_norm, with_kwargs=True
+            )
+            stack.callback(handle.remove)
+        done: set[int] = set()
+        for block in self._stream.blocks:
+            module = submodule(self._model, block.path)
+            if id(module) not in done:
+                done.add(id(module))
+                self._attach_block(stack, module, block)
+        if final is not None:
+            stack.callback(submodule(self._model, final.path).register_forward_hook(self._on_final_norm).remove)
+
+    def _attach_block(self, stack: ExitStack, module: nn.Module, block: Block) -> None:
+        stack.callback(module.register_forward_pre_hook(self._on_block_start, with_kwargs=True).remove)
+        for path in sorted(wanted_inputs(block, self._needs)):
+            hook = self._input_hook(path)
+            stack.callback(submodule(module, path).register_forward_pre_hook(hook, with_kwargs=True).remove)
+        for path in sorted(wanted_outputs(block, self._needs)):
+            stack.callback(submodule(module, path).register_forward_hook(self._output_hook(path)).remove)
+        if self._needs.attention:
+            for path in sorted(attention_paths(block)):
+                stack.callback(submodule(module, path).register_forward_hook(self._attention_hook(path)).remove)
+        stack.callback(module.register_forward_hook(self._on_block_end).remove)
+
+    def _on_embedding_norm(self, _module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self._raw = first_tensor(args, kwargs)
+
+    def _on_block_start(self, _module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        state = first_tensor(args, kwargs)
+        if self._started == 0:
+            self._listener.embedded(self._raw, state)
+            self._raw = None
+        self._started += 1
+        self._current = BlockCapture(self._started, inputs={"": state})
+
+    def _input_hook(self, path: str) -> Any:  # noqa: ANN401 - torch's own type of a hook with keywords is private
+        def hook(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+            if self._current is not None:
+                self._current.inputs[path] = first_tensor(args, kwargs)
+
+        return hook
+
+    def _output_hook(self, path: str) -> Any:  # noqa: ANN401 - see above
+        def hook(_module: nn.Module, _args: tuple[Any, ...], output: Any) -> None:  # noqa: ANN401 - any module's result
+            if self._current is not None:
+                self._current.outputs[path] = result_tensor(output)
+
+        return hook
+
+    def _attention_hook(self, path: str) -> Any:  # noqa: ANN401 - see above
+        def hook(_module: nn.Module, _args: tuple[Any, ...], output: Any) -> None:  # noqa: ANN401 - any module's result
+            if self._current is not None:
+                self._current.attention[path] = output[1]
+
+        return hook
+
+    def _on_block_end(self, _module: nn.Module, _args: tuple[Any, ...], output: Any) -> None:  # noqa: ANN401 - see above
+        capture, self._current = self._current, None
+        if capture is None:
+            return
+        capture.outputs[""] = result_tensor(output)
+        self._listener.block(capture)
+        if capture.number == self._stream.layers and self._stream.final_norm is None:
+            self._listener.finished(None)
+
+    def _on_final_norm(self, _module: nn.Module, _args: tuple[Any, ...], output: Any) -> None:  # noqa: ANN401 - see above
+        self._listener.finished(result_tensor(output))
+
+
+def attention_paths(block: Block) -> set[str]:
+    """Paths of the attention modules of a block."""
+    return {b.sublayer.path for stage in block.stages for b in stage.branches if isinstance(b.sublayer, Attention)}
+
+
+def wanted_inputs(block: Block, needs: Needs) -> set[str]:
+    """Paths of the modules whose input is captured: norms, and output projections where contexts are needed."""
+    paths = {norm.path for norm in block_norms(block)}
+    if needs.contexts:
+        sublayers = [b.sublayer for stage in block.stages for b in stage.branches]
+        paths |= {s.output.path for s in sublayers if isinstance(s, Attention)}
+    if needs.sublayers:
+        paths |= {s.value.path if isinstance(s, Attention) else s.up.path for s in sublayers_of(block)}
+    return paths
+
+
+def wanted_outputs(block: Block, needs: Needs) -> set[str]:
+    """Paths of the modules whose output is captured: every sub-layer's last map, and every norm."""
+    paths = {norm.path for norm in block_norms(block)}
+    for sublayer in sublayers_of(block):
+        paths.add(sublayer.output.path if isinstance(sublayer, Attention) else sublayer.path)
+        if needs.sublayers:
+            paths.add(sublayer.value.path if isinstance(sublayer, Attention) else sublayer.up.path)
+    return paths
+
+
+def sublayers_of(block: Block) -> list[Any]:
+    """Sub-layers of a block in order."""
+    return [branch.sublayer for stage in block.stages for branch in stage.branches]
+
+
+def block_norms(block: Block) -> list[Norm]:
+    """Norms of a block in order."""
+    norms: list[Norm | None] = []
+    for stage in block.stages:
+        for branch in stage.branches:
+            norms += [branch.norm_before, branch.norm_after]
+        norms.append(stage.norm)
+    return [norm for norm in norms if norm is not None]

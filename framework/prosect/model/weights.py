@@ -1,0 +1,194 @@
+"""Weights as a description names them: affine maps y = x W + b whatever way a module stores them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from prosect.errors import SelfTestError
+from prosect.vocab.architecture import Attention, Block, Branch, FeedForward, Norm, Projection
+
+
+@dataclass(frozen=True)
+class Affine:
+    """y = x W + b.
+
+    Attributes
+    ----------
+    weight
+        W, shape (in, out).
+    bias
+        b, shape (out,), or None.
+    """
+
+    weight: Float[Tensor, "in out"]
+    bias: Float[Tensor, " out"] | None
+
+    def __call__(self, x: Float[Tensor, "*token in"]) -> Float[Tensor, "*token out"]:
+        """Apply the map."""
+        y = x @ self.weight
+        return y if self.bias is None else y + self.bias
+
+
+def submodule(root: nn.Module, path: str) -> nn.Module:
+    """Return the module at a dotted path; SelfTestError names the path where there is none."""
+    try:
+        return root.get_submodule(path)
+    except AttributeError as error:
+        message = f"the description names the module {path!r}, which {type(root).__name__} does not have: {error}"
+        raise SelfTestError(message) from None
+
+
+def affine(root: nn.Module, projection: Projection, dtype: torch.dtype) -> Affine:
+    """Read a projection's weights in one orientation and dtype, cut out of a packed module where it is one."""
+    module = submodule(root, projection.path)
+    weight, bias = getattr(module, "weight", None), getattr(module, "bias", None)
+    if not isinstance(weight, Tensor):
+        raise SelfTestError(f"{projection.path!r} has no weight tensor")
+    oriented = weight.detach() if projection.layout == "conv1d" else weight.detach().T
+    columns = _columns(projection, oriented.shape[1], oriented.device)
+    offset = bias.detach()[columns].to(dtype) if isinstance(bias, Tensor) else None
+    return Affine(oriented[:, columns].to(dtype), offset)
+
+
+def _columns(projection: Projection, width: int, device: torch.device) -> Tensor | slice:
+    if projection.rows is not None:
+        return slice(*projection.rows)
+    if projection.interleave is not None:
+        group, start, stop = projection.interleave
+        return torch.arange(width, device=device).reshape(-1, group)[:, start:stop].reshape(-1)
+    return slice(None)
+
+
+@dataclass(frozen=True)
+class AttentionWeights:
+    """Value and output projections of an attention sub-layer, heads told apart.
+
+    Attributes
+    ----------
+    shape
+        The description.
+    value, output
+        W_V (in, kv_heads * head_dim) and W_O (heads * head_dim, hidden) with their biases.
+    """
+
+    shape: Attention
+    value: Affine
+    output: Affine
+
+    @cached_property
+    def output_heads(self) -> Float[Tensor, "head head_dim hidden"]:
+        """W_O cut into the rows that belong to each head."""
+        return self.output.weight.reshape(self.shape.heads, self.shape.head_dim, -1)
+
+    @cached_property
+    def value_bias_heads(self) -> Float[Tensor, "head head_dim"] | None:
+        """b_V of each query head (shared within a group of grouped-query attention), or None."""
+        if self.value.bias is None:
+            return None
+        heads = self.value.bias.reshape(self.shape.kv_heads, self.shape.head_dim)
+        return heads.repeat_interleave(self.shape.heads // self.shape.kv_heads, dim=0)
+
+    @cached_property
+    def value_bias_share(self) -> Float[Tensor, "head hidden"] | None:
+        """b_V W_O of each head: what the value bias adds to the output where a row of weights sums to 1."""
+        if self.value_bias_heads is None:
+            return None
+        return torch.einsum("he,hed->hd", self.value_bias_heads, self.output_heads)
+
+    def bias_output(self, row_sums: Float[Tensor, "*token head"] | None) -> Float[Tensor, "*token hidden"]:
+        """Everything the biases add to the output: sum_h rowsum_h b_V W_O + b_O, with row sums of 1 where None."""
+        parts: list[Tensor] = [] if self.output.bias is None else [self.output.bias]
+        if self.value_bias_share is not None:
+            share = self.value_bias_share
+            parts.append(share.sum(dim=0) if row_sums is None else row_sums @ share)
+        zero = self.output.weight.new_zeros(self.output.weight.shape[1])
+        return sum(parts, zero)
+
+
+@dataclass(frozen=True)
+class FeedForwardWeights:
+    """First, second and, in gated forms, gate map of a feed-forward sub-layer."""
+
+    shape: FeedForward
+    up: Affine
+    down: Affine
+    gate: Affine | None
+
+
+@dataclass(frozen=True)
+class NormWeights:
+    """Gain (offset included) and bias of a norm; gain of ones where the module has no weight."""
+
+    shape: Norm
+    gain: Float[Tensor, " hidden"]
+    bias: Float[Tensor, " hidden"] | None
+
+
+def attention_weights(block: nn.Module, shape: Attention, dtype: torch.dtype) -> AttentionWeights:
+    """Read the weights of an attention sub-layer."""
+    return AttentionWeights(shape, affine(block, shape.value, dtype), affine(block, shape.output, dtype))
+
+
+def feed_forward_weights(block: nn.Module, shape: FeedForward, dtype: torch.dtype) -> FeedForwardWeights:
+    """Read the weights of a feed-forward sub-layer."""
+    gate = None if shape.gate is None else affine(block, shape.gate, dtype)
+    return FeedForwardWeights(shape, affine(block, shape.up, dtype), affine(block, shape.down, dtype), gate)
+
+
+def norm_weights(root: nn.Module, shape: Norm, hidden: int, dtype: torch.dtype) -> NormWeights:
+    """Read gain and bias of a norm."""
+    module = submodule(root, shape.path)
+    weight, bias = getattr(module, "weight", None), getattr(module, "bias", None)
+    device = next(root.parameters()).device
+    gain = torch.ones(hidden, dtype=dtype, device=device) if weight is None else weight.detach().to(dtype)
+    return NormWeights(shape, gain + shape.offset, None if bias is None else bias.detach().to(dtype))
+
+
+class BlockWeights:
+    """The weights of one block, looked up by the parts of its description and read once.
+
+    Parameters
+    ----------
+    module
+        The block's module.
+    block
+        Its description.
+    dtype
+        Dtype of the replay.
+    """
+
+    def __init__(self, module: nn.Module, block: Block, dtype: torch.dtype) -> None:
+        branches = [branch for stage in block.stages for branch in stage.branches]
+        self.attention = {
+            b.sublayer: attention_weights(module, b.sublayer, dtype)
+            for b in branches
+            if isinstance(b.sublayer, Attention)
+        }
+        self.feed_forward = {
+            b.sublayer: feed_forward_weights(module, b.sublayer, dtype)
+            for b in branches
+            if isinstance(b.sublayer, FeedForward)
+        }
+        self.norms = {norm: norm_weights(module, norm, _hidden(b, self), dtype) for norm, b in _norms(block)}
+
+
+def _norms(block: Block) -> list[tuple[Norm, Branch]]:
+    found: list[tuple[Norm, Branch]] = []
+    for stage in block.stages:
+        for branch in stage.branches:
+            found += [(norm, branch) for norm in (branch.norm_before, branch.norm_after) if norm is not None]
+        if stage.norm is not None:
+            found.append((stage.norm, stage.branches[0]))
+    return found
+
+
+def _hidden(branch: Branch, weights: BlockWeights) -> int:
+    sublayer = branch.sublayer
+    if isinstance(sublayer, Attention):
+        return weights.attention[sublayer].output.weight.shape[1]
+    return weights.feed_forward[sublayer].down.weight.shape[1]

@@ -1,0 +1,93 @@
+"""Closure: after every step the terms must sum to the true hidden state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from prosect.errors import ClosureError
+from prosect.terms.terms import Terms
+from prosect.vocab.architecture import Architecture
+
+TOLERANCE: Final = {"float64": 1e-9, "float32": 5e-6, "float16": 5e-3, "bfloat16": 5e-2}
+FLOAT32_NORM_TOLERANCE: Final = 1e-6
+
+
+def tolerance(dtype: str, architecture: Architecture | None) -> float:
+    """Largest gap that rounding explains, for a model of that dtype.
+
+    In float64 it is 1e-6 where the family computes its norms in float32 all the same.
+    """
+    base = TOLERANCE[dtype]
+    if architecture is not None and dtype == "float64" and _has_float32_norm(architecture):
+        return FLOAT32_NORM_TOLERANCE
+    return base
+
+
+def _has_float32_norm(architecture: Architecture) -> bool:
+    for stream in architecture.streams:
+        norms = [stream.embedding_norm, stream.final_norm]
+        for stage in (stage for block in stream.blocks for stage in block.stages):
+            norms += [stage.norm, *(n for b in stage.branches for n in (b.norm_before, b.norm_after))]
+        if any(norm is not None and norm.float32 for norm in norms):
+            return True
+    return False
+
+
+def gap(terms: Terms, state: Float[Tensor, "*token hidden"]) -> Float[Tensor, "*token"]:
+    """Relative gap ||sum of terms - h|| / ||h|| of every token; where h = 0, the norm of the sum itself."""
+    size = torch.linalg.vector_norm(state, dim=-1)
+    distance: Tensor = torch.linalg.vector_norm(terms.sum() - state, dim=-1)
+    return distance / torch.where(size > 0, size, torch.ones_like(size))
+
+
+def amplification(terms: Terms, state: Float[Tensor, "*token hidden"]) -> Float[Tensor, "*token"]:
+    """max(1, sum of ||term|| / ||h||): how far terms that cancel amplify rounding."""
+    size = torch.linalg.vector_norm(state, dim=-1)
+    return (terms.norm().sum(dim=0) / torch.where(size > 0, size, torch.ones_like(size))).clamp(min=1.0)
+
+
+@dataclass
+class ClosureGauge:
+    """Measures the gap after every step of a batch, and stops the run where it is too wide.
+
+    Attributes
+    ----------
+    limit
+        Tolerance of the dtype; it is multiplied by the token's `amplification`.
+    largest
+        Largest gap seen since the gauge was made, relative to ||h||.
+    """
+
+    limit: float
+    largest: float = 0.0
+    _places: list[str] = field(default_factory=list)
+    _gaps: list[Tensor] = field(default_factory=list)
+    _excess: list[Tensor] = field(default_factory=list)
+
+    def check(self, place: str, terms: Terms, state: Float[Tensor, "*token hidden"]) -> None:
+        """Measure one step; nothing is synchronised with the device before `settle`."""
+        gaps = gap(terms, state)
+        self._places.append(place)
+        self._gaps.append(gaps.max())
+        self._excess.append((gaps / amplification(terms, state)).nan_to_num(nan=float("inf")).max())
+
+    def settle(self) -> None:
+        """Read the measured gaps of a batch; ClosureError names the first step above the tolerance."""
+        if not self._gaps:
+            return
+        gaps, excess = torch.stack(self._gaps).tolist(), torch.stack(self._excess).tolist()
+        places = self._places[:]
+        self._places, self._gaps, self._excess = [], [], []
+        for place, worst, ratio in zip(places, gaps, excess, strict=True):
+            if not ratio <= self.limit:
+                raise ClosureError(
+                    f"closure fails at {place}: the terms miss the hidden state by {worst:.2e} of its norm "
+                    f"(tolerance {self.limit:.0e}). The description of the architecture does not fit this model, "
+                    "or the hidden state is not finite; nothing of this batch was stored"
+                )
+        self.largest = max(self.largest, *gaps)
