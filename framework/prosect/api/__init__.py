@@ -10,6 +10,7 @@ from prosect.plugins.declarations import (
     DecompositionDeclaration,
     MetricDeclaration,
     Options,
+    StreamOptions,
     Variable,
 )
 from prosect.plugins.hookspecs import hookimpl
@@ -53,6 +54,7 @@ __all__ = [
     "Site",
     "Stage",
     "Stream",
+    "StreamOptions",
     "UsageError",
     "Variable",
     "hookimpl",

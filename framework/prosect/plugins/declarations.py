@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from prosect.vocab.architecture import Stream
 from prosect.vocab.rules import Rules
@@ -23,6 +23,26 @@ class Options(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class StreamOptions(Options):
+    """Options of the forward pass, which every decomposition takes; they matter for encoder-decoders only.
+
+    Attributes
+    ----------
+    decoder_input
+        ``shifted``: the decoder start token and the target without its last token, as in training;
+        ``as_given``: the target itself, unshifted (Mickus & Vázquez 2023).
+    target
+        ``corpus``: the target side of the corpus; ``generated``: what the model itself generates.
+    max_new_tokens, num_beams
+        How targets are generated.
+    """
+
+    decoder_input: Literal["shifted", "as_given"] = "shifted"
+    target: Literal["corpus", "generated"] = "corpus"
+    max_new_tokens: int = Field(default=128, ge=1)
+    num_beams: int = Field(default=1, ge=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +120,7 @@ class DecompositionDeclaration(Declaration):
     """A decomposition of hidden states.
 
     The implementation is ``rules(options, stream: Stream) -> Rules`` for a decomposition that the
-    linear replay carries out.
+    linear replay carries out. Its options derive from `StreamOptions`.
 
     Attributes
     ----------
@@ -114,6 +134,7 @@ class DecompositionDeclaration(Declaration):
         0 where the embedding layer is decomposed too, 1 where it starts with the first block.
     """
 
+    options: type[BaseModel] = StreamOptions
     metrics: tuple[str, ...] = ()
     captures: frozenset[Literal["attention", "values"]] = frozenset()
     described: bool = True

@@ -17,6 +17,7 @@ from prosect.plugins.declarations import (
     Declaration,
     DecompositionDeclaration,
     MetricDeclaration,
+    StreamOptions,
     Variable,
 )
 from prosect.spec.models import CommonCorpusOptions
@@ -28,7 +29,7 @@ _IMPLEMENTATION: Final = re.compile(f"{_DOTTED}:{_DOTTED}")
 # Keys that a spec holds beside the options of a plugin, so that no option may have their name.
 _SPEC_KEYS: Final = {
     "corpora": frozenset({"kind", *CommonCorpusOptions.model_fields}),
-    "decompositions": frozenset({"name", "decoder_input"}),
+    "decompositions": frozenset({"name"}),
     "metrics": frozenset({"name"}),
 }
 
@@ -89,6 +90,8 @@ def _architecture_faults(declaration: ArchitectureDeclaration) -> Iterator[str]:
 
 def _decomposition_faults(declaration: DecompositionDeclaration) -> Iterator[str]:
     yield from _twice("metrics names", declaration.metrics)
+    if not issubclass(declaration.options, StreamOptions):
+        yield f"options model {declaration.options.__name__} must derive from prosect.api.StreamOptions"
 
 
 def _metric_faults(declaration: MetricDeclaration) -> Iterator[str]:

@@ -3,29 +3,7 @@
 from collections.abc import Sequence
 from typing import Literal
 
-from pydantic import Field
-
-from prosect.api import DecompositionDeclaration, Options, hookimpl
-
-
-class StreamOptions(Options):
-    """Options of the forward pass that every decomposition takes; they matter for encoder-decoders only.
-
-    Attributes
-    ----------
-    decoder_input
-        ``shifted``: the decoder start token and the target without its last token, as in training;
-        ``as_given``: the target itself, unshifted (Mickus & Vázquez 2023).
-    target
-        ``corpus``: the target side of the corpus; ``generated``: what the model itself generates.
-    max_new_tokens, num_beams
-        How targets are generated.
-    """
-
-    decoder_input: Literal["shifted", "as_given"] = "shifted"
-    target: Literal["corpus", "generated"] = "corpus"
-    max_new_tokens: int = Field(default=128, ge=1)
-    num_beams: int = Field(default=1, ge=1)
+from prosect.api import DecompositionDeclaration, StreamOptions, hookimpl
 
 
 class SumOfFactorsOptions(StreamOptions):

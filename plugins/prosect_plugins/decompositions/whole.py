@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from prosect.api import TOTAL, Component, Rules, Site, Stream
-from prosect_plugins.decompositions import StreamOptions
+from prosect.api import TOTAL, Component, Rules, Site, Stream, StreamOptions
 
 
 def rules(options: StreamOptions, stream: Stream) -> Rules:
