@@ -56,6 +56,8 @@ class PlannedModel:
         The values that make this member.
     location
         Local folder the model is read from; None for a hub model that is not at hand.
+    tokenizer_location
+        Local folder of the tokenizer, where the spec names one and it is at hand.
     config
         ``config.json`` with the spec's ``config`` laid over it; None where it is not at hand.
     architecture, family
@@ -67,6 +69,7 @@ class PlannedModel:
     spec: ModelSpec
     matrix: Mapping[str, Scalar] = field(default_factory=dict)
     location: Path | None = None
+    tokenizer_location: Path | None = None
     config: Mapping[str, Any] | None = None
     architecture: Architecture | None = None
     family: ArchitectureDeclaration | None = None

@@ -1,0 +1,91 @@
+"""Sub-layers rebuilt from the pieces their description names, beside what the modules returned."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import torch
+from torch import Tensor
+
+from prosect.errors import SelfTestError
+from prosect.model.capture import BlockCapture
+from prosect.model.load import LoadedModel
+from prosect.model.weights import AttentionWeights, BlockWeights, FeedForwardWeights
+from prosect.terms.replay import StreamWeights
+from prosect.vocab.architecture import Attention, FeedForward, Stream
+
+# Largest relative deviation of a rebuilt sub-layer or a padded state that rounding explains. float32 matrix
+# products over a few thousand numbers stay below 1e-4; half precision keeps 3 (float16) and 2 (bfloat16) digits.
+# States of two forward passes are held to no more than float32, in which many families compute softmax and norms.
+SAME_STATE: Final = {torch.float64: 1e-6, torch.float32: 1e-4, torch.float16: 2e-2, torch.bfloat16: 1e-1}
+REBUILT: Final = {torch.float64: 1e-9, torch.float32: 1e-4, torch.float16: 2e-2, torch.bfloat16: 1e-1}
+
+
+def working_dtype(dtype: torch.dtype) -> torch.dtype:
+    """Dtype of a replay: float64 for float64 models, float32 for all others."""
+    return torch.float64 if dtype == torch.float64 else torch.float32
+
+
+def relative_gap(got: Tensor, true: Tensor) -> float:
+    """Largest distance over tokens, relative to the largest norm (single tokens may be near 0)."""
+    scale = torch.linalg.vector_norm(true.double(), dim=-1).max().clamp(min=1e-30)
+    return float(torch.linalg.vector_norm(got.double() - true.double(), dim=-1).max() / scale)
+
+
+class Rebuild:
+    """Listens to a forward pass and rebuilds each sub-layer of a block; SelfTestError names one that does not fit."""
+
+    def __init__(self, model: LoadedModel, stream: Stream, weights: StreamWeights, place: str) -> None:
+        self._stream, self._weights, self._place = stream, weights, place
+        self._dtype, self._limit = working_dtype(model.dtype), REBUILT[model.dtype]
+
+    def embedded(self, raw: Tensor | None, state: Tensor) -> None:
+        """Check the width of the stream."""
+        del raw
+        if state.shape[-1] != self._stream.hidden:
+            raise SelfTestError(f"{self._place}: width {state.shape[-1]} where {self._stream.hidden} is described")
+
+    def finished(self, normed: Tensor | None) -> None:
+        """Nothing is checked at the end."""
+        del normed
+
+    def block(self, capture: BlockCapture) -> None:
+        """Rebuild every sub-layer of a block."""
+        weights = self._weights.blocks[capture.number - 1]
+        for stage in self._stream.blocks[capture.number - 1].stages:
+            for branch in stage.branches:
+                self._sublayer(branch.sublayer, weights, capture)
+
+    def _sublayer(self, sublayer: Attention | FeedForward, weights: BlockWeights, capture: BlockCapture) -> None:
+        if isinstance(sublayer, Attention):
+            path = sublayer.output.path
+            rebuilt = self._attention(weights.attention[sublayer], capture)
+        else:
+            path = sublayer.path
+            x = capture.inputs[sublayer.up.path].to(self._dtype)
+            rebuilt = _feed_forward(weights.feed_forward[sublayer], x)
+        gap = relative_gap(rebuilt, capture.outputs[path])
+        if not gap <= self._limit:
+            raise SelfTestError(
+                f"{self._place}: block {capture.number}: {sublayer.kind} rebuilt from its description misses the "
+                f"output of {path!r} by {gap:.1e} of its norm: its projections or activation are described wrongly"
+            )
+
+    def _attention(self, weights: AttentionWeights, capture: BlockCapture) -> Tensor:
+        shape = weights.shape
+        alpha = capture.attention[shape.path].to(self._dtype)
+        source = capture.inputs[shape.value.path].to(self._dtype) @ weights.value.weight
+        values = source.reshape(*source.shape[:-1], shape.kv_heads, shape.head_dim)
+        values = values.repeat_interleave(shape.heads // shape.kv_heads, dim=-2)
+        mixed = torch.einsum("bhij,bjhe->bihe", alpha, values)
+        sums = alpha.sum(dim=-1).transpose(1, 2)
+        return torch.einsum("bihe,hed->bid", mixed, weights.output_heads) + weights.bias_output(sums)
+
+
+def _feed_forward(weights: FeedForwardWeights, x: Tensor) -> Tensor:
+    from transformers.activations import ACT2FN
+
+    activation = ACT2FN[weights.shape.activation]
+    if weights.gate is None:
+        return weights.down(activation(weights.up(x)))
+    return weights.down(activation(weights.gate(x)) * weights.up(x))
