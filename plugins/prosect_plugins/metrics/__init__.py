@@ -64,9 +64,7 @@ def prosect_metrics() -> Sequence[MetricDeclaration]:
         _token_metric(
             "dot",
             "Dot products of the terms with each other; their sum over both axes is |e|^2.",
-            Variable(
-                "dot", ("component", "other_component", "token"), "dot product of two terms", "embedding units squared"
-            ),
+            Variable(name="dot", dims=PAIR, long_name="dot product of two terms", units="embedding units squared"),
             "never undefined",
             MICKUS_2022,
         ),
