@@ -6,8 +6,11 @@ python writer.py units STORE FIRST STEP                 join as a worker, write 
 
 from __future__ import annotations
 
+import itertools
+import os
+import resource
+import signal
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -82,16 +85,14 @@ def whole(node: NodeLayout) -> dict[str, np.ndarray]:
     return {a.name: np.full(node.shape(a), 2.5, a.dtype) for a in node.arrays if "token" not in a.dims}
 
 
-def run(path: Path, pause: float = 0.0) -> None:
+def run(path: Path) -> None:
     node = layout()
     with Store.open(path, create=True) as store:
-        found = store.steps().get(NODE)
-        if found is None:
+        if NODE not in store.steps():
             store.allocate([node], record(node))
         store.verify([node])
         for unit in units(node):
             if unit.index not in store.finished_units(NODE):
-                time.sleep(pause)
                 store.write_unit(node, unit, values(node, unit), {"closure_max": unit.index * 1e-9})
         store.write_whole(node, whole(node))
         closure = max(entry["closure_max"] for entry in store.entries(NODE).values())
@@ -99,15 +100,46 @@ def run(path: Path, pause: float = 0.0) -> None:
         store.seal({"spec": "models: …", "closure_max": {NODE: closure}})
 
 
-def main(task: str, path: str, *rest: str) -> None:
-    if task == "run":
-        run(Path(path), *map(float, rest))
+def kill_before_file(number: int) -> None:
+    """Arrange that this process is killed as it puts a file in place, ours and zarr's alike."""
+    counter = itertools.count(1)
+    original = Path.replace
+
+    def replace(self: Path, target: Path) -> Path:
+        if next(counter) == number:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return original(self, target)
+
+    Path.replace = replace
+
+
+def replace_step(path: Path) -> None:
+    with Store.open(path, create=True) as store:
+        store.remove(NODE)
+    run(path)
+
+
+def write_units(path: Path, first: int, step: int) -> None:
+    node, store = layout(), Store.attach(path)
+    for unit in units(node)[first::step]:
+        store.write_unit(node, unit, values(node, unit), {"closure_max": unit.index * 1e-9})
+
+
+def main(task: str, path: Path, *numbers: int) -> None:
+    if task == "units":
+        write_units(path, *numbers)
+    elif task == "limited":
+        resource.setrlimit(resource.RLIMIT_FSIZE, (numbers[0], numbers[0]))
+        run(path)
+    elif task == "killed":
+        kill_before_file(*numbers)
+        run(path)
+    elif task == "replace":
+        kill_before_file(*numbers)
+        replace_step(path)
     else:
-        first, step = map(int, rest)
-        node, store = layout(), Store.attach(Path(path))
-        for unit in units(node)[first::step]:
-            store.write_unit(node, unit, values(node, unit), {})
+        run(path)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main(sys.argv[1], Path(sys.argv[2]), *map(int, sys.argv[3:]))

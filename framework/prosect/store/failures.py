@@ -11,7 +11,7 @@ from typing import Final
 from prosect.errors import RunError, StoreError
 
 FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-DENIED: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+DENIED: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR})
 
 
 @contextmanager
