@@ -13,6 +13,7 @@ from zarr.core.metadata import ArrayV3Metadata
 from prosect.errors import StoreError
 from prosect.model.tokens import Unit
 from prosect.results.layout import ArrayLayout, Coordinate, NodeLayout
+from prosect.results.values import storable
 from prosect.store.grid import coordinate_chunk, grid
 from prosect.vocab.dims import TOKEN
 
@@ -62,11 +63,6 @@ def _create_coordinate(group: zarr.Group, coordinate: Coordinate) -> None:
         dimension_names=coordinate.dims,
         attributes=dict(coordinate.attrs),
     )
-
-
-def storable(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Strings of any kind as variable-length UTF-8, the only kind of text that the Zarr 3 specification knows."""
-    return values.astype(np.dtypes.StringDType()) if values.dtype.kind in "OUT" else values
 
 
 def open_array(root: zarr.Group, path: str, name: str) -> Array:

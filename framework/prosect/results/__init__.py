@@ -1,0 +1,1 @@
+"""Labels: from numbers to a labelled tree. Imports no torch."""

@@ -1,0 +1,158 @@
+"""From declarations to the layout of a node."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from prosect.errors import UsageError
+from prosect.model.tokens import TokenStream
+from prosect.planning.model import Bound
+from prosect.plugins.declarations import Declaration, MetricDeclaration
+from prosect.results.coordinates import (
+    component_coordinates,
+    layer_coordinates,
+    other_component_coordinates,
+    token_coordinates,
+)
+from prosect.results.layout import SCHEMA, SCHEMA_VERSION, ArrayLayout, Coordinate, NodeLayout
+from prosect.results.values import jsonable
+from prosect.vocab.components import Component
+from prosect.vocab.dims import COMPONENT, HIDDEN, LAYER, OTHER_COMPONENT, TOKEN
+
+TERMS: Final = "terms"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extent:
+    """How far the axes of one stream's results reach.
+
+    Attributes
+    ----------
+    layers
+        Layers in ascending order.
+    components
+        Labels in the order of the ``component`` axis.
+    stream
+        The tokens, with their coordinates.
+    hidden
+        Width of the hidden state.
+    unit_tokens
+        Length of a unit of work on the token axis.
+    others
+        Lengths of further dimensions that variables use.
+    """
+
+    layers: tuple[int, ...]
+    components: tuple[Component, ...]
+    stream: TokenStream
+    hidden: int
+    unit_tokens: int
+    others: Mapping[str, int] = field(default_factory=dict)
+
+    def sizes(self) -> dict[str, int]:
+        """Length of every dimension."""
+        components = len(self.components)
+        known = {COMPONENT: components, OTHER_COMPONENT: components, TOKEN: self.stream.tokens, HIDDEN: self.hidden}
+        return {LAYER: len(self.layers), **known, **self.others}
+
+
+def metric_arrays(metric: Bound[MetricDeclaration], dtype: str) -> tuple[ArrayLayout, ...]:
+    """Lay out the variables of a metric, in the dtype in which they are computed."""
+    declared = metric.declaration
+    options = jsonable(metric.record()["options"])
+    more = {"options": options} if options else {}
+    return tuple(
+        ArrayLayout(
+            name=variable.name,
+            dims=(LAYER, *variable.dims),
+            dtype=dtype,
+            attrs={
+                "long_name": variable.long_name,
+                "units": variable.units,
+                "reference": _reference(declared),
+                "undefined": declared.undefined,
+                **more,
+            },
+        )
+        for variable in declared.produces
+    )
+
+
+def terms_array(decomposition: Declaration, dtype: str) -> ArrayLayout:
+    """Lay out the vectors themselves: ``terms`` (layer, component, token, hidden)."""
+    return ArrayLayout(
+        name=TERMS,
+        dims=(LAYER, COMPONENT, TOKEN, HIDDEN),
+        dtype=dtype,
+        attrs={
+            "long_name": "terms which sum to the hidden state",
+            "units": "embedding units",
+            "reference": _reference(decomposition),
+            "undefined": "never undefined",
+        },
+    )
+
+
+def node_layout(path: str, extent: Extent, arrays: Sequence[ArrayLayout], attrs: Mapping[str, Any]) -> NodeLayout:
+    """Lay out a node: variables, and the coordinates of the dimensions they use.
+
+    Parameters
+    ----------
+    path
+        ``MODEL/ANALYSIS``, or ``MODEL/ANALYSIS/STREAM``.
+    extent
+        Its axes.
+    arrays
+        Its variables (`metric_arrays`, `terms_array`).
+    attrs
+        Attributes of the node, as JSON; schema name and version are added.
+
+    Raises
+    ------
+    UsageError
+        Two variables of one name, an annotation with the name of a variable, a dimension of unknown length.
+    """
+    used = {LAYER, TOKEN}.union(*(array.dims for array in arrays))
+    sizes = {dim: size for dim, size in extent.sizes().items() if dim in used}
+    unknown = sorted(used - set(sizes))
+    if unknown:
+        raise UsageError(f"{path}: nothing says how long these dimensions are: {', '.join(unknown)}")
+    coordinates = tuple(_coordinates(extent, used))
+    _check_names(path, [array.name for array in arrays], [coordinate.name for coordinate in coordinates])
+    return NodeLayout(
+        path=path,
+        sizes=sizes,
+        arrays=tuple(arrays),
+        coordinates=coordinates,
+        unit_tokens=extent.unit_tokens,
+        attrs={"schema": SCHEMA, "schema_version": SCHEMA_VERSION, **{k: jsonable(v) for k, v in attrs.items()}},
+    )
+
+
+def _coordinates(extent: Extent, used: set[str]) -> Iterable[Coordinate]:
+    yield from layer_coordinates(extent.layers)
+    if COMPONENT in used:
+        yield from component_coordinates(extent.components)
+    if OTHER_COMPONENT in used:
+        yield from other_component_coordinates(extent.components)
+    yield from token_coordinates(extent.stream)
+
+
+def _check_names(path: str, variables: list[str], coordinates: list[str]) -> None:
+    twice = sorted({name for name in variables if variables.count(name) > 1})
+    if twice:
+        raise UsageError(
+            f"{path}: two metrics give the variable {', '.join(map(repr, twice))}; put them into two analyses"
+        )
+    clash = sorted({name for name in coordinates if name in variables or coordinates.count(name) > 1})
+    if clash:
+        raise UsageError(
+            f"{path}: the annotation {', '.join(map(repr, clash))} has the name of another variable; "
+            "rename it in the corpus"
+        )
+
+
+def _reference(declared: Declaration) -> str:
+    return "; ".join(declared.references) or "none"
