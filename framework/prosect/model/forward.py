@@ -46,7 +46,7 @@ def feed(model: LoadedModel, batch: Batch, target: Batch | None = None) -> Feed:
 
 def forward(model: LoadedModel, feed: Feed, *, hidden_states: bool = False) -> Any:  # noqa: ANN401 - transformers' output classes
     """Run the headless model; of an encoder-decoder only the encoder where nothing is fed to the decoder."""
-    with torch.inference_mode():
+    with torch.no_grad():
         if model.is_encoder_decoder and not feed.target:
             encoder: Any = model.base.get_submodule("encoder")
             return encoder(**feed.source, output_hidden_states=hidden_states)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -11,6 +11,7 @@ from torch import Tensor
 from prosect.vocab.components import Component
 
 
+@runtime_checkable
 class Terms(Protocol):
     """Labelled vectors t_k with sum_k t_k = h, for every token of a batch.
 

@@ -1,0 +1,1 @@
+"""Helpers which several test folders share."""
