@@ -18,6 +18,9 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 JOURNAL: Final = ".prosect"
+#: Name and version of the layout of a store, as ``store.json`` says it.
+SCHEMA: Final = "prosect-results"
+SCHEMA_VERSION: Final = 1
 
 
 @dataclass(frozen=True, kw_only=True)

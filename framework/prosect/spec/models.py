@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, StringConstraints, Tag
+
+from prosect.spec.layers import parse_layers
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]
 Scalar = str | int | float | bool | None
@@ -12,9 +15,9 @@ DType = Literal["float32", "float64", "float16", "bfloat16"]
 
 
 class Strict(BaseModel):
-    """Base of every part of a spec: unknown keys are errors, values are frozen."""
+    """Base of every part of a spec: unknown keys are errors, nothing is converted, values are frozen."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class ModelSpec(Strict):
@@ -118,7 +121,7 @@ class CommonCorpusOptions(Strict):
 class CorpusSpec(CommonCorpusOptions):
     """A corpus: its kind, the common options, and the options of that kind."""
 
-    model_config = ConfigDict(extra="allow", frozen=True)
+    model_config = ConfigDict(extra="allow")
 
     kind: str
 
@@ -131,7 +134,7 @@ class CorpusSpec(CommonCorpusOptions):
 class Named(Strict):
     """A plugin by name, with options: ``norm`` or ``{name: norm, order: 1}``."""
 
-    model_config = ConfigDict(extra="allow", frozen=True)
+    model_config = ConfigDict(extra="allow")
 
     name: str
 
@@ -139,6 +142,20 @@ class Named(Strict):
     def options(self) -> dict[str, Any]:
         """Options beside the name (checked against the plugin's model by the plan)."""
         return dict(self.__pydantic_extra__ or {})
+
+
+def _form(value: object) -> str:
+    return "(name)" if isinstance(value, str) or not isinstance(value, Mapping | BaseModel) else "(options)"
+
+
+def _checked(selection: object) -> object:
+    parse_layers(selection)
+    return selection
+
+
+#: A plugin by its bare name or with options; errors then speak of the form that was meant.
+Plugin = Annotated[Annotated[str, Tag("(name)")] | Annotated[Named, Tag("(options)")], Discriminator(_form)]
+Layers = Annotated[str | int | list[str | int], BeforeValidator(_checked)]
 
 
 class KeepOptions(Strict):
@@ -157,6 +174,11 @@ class Keep(Strict):
     """What is stored beside measurements: ``terms``, or ``{terms: {dtype: float16}}``."""
 
     terms: KeepOptions
+
+
+KeepItem = Annotated[
+    Annotated[Literal["terms"], Tag("(name)")] | Annotated[Keep, Tag("(options)")], Discriminator(_form)
+]
 
 
 class AnalysisSpec(Strict):
@@ -179,11 +201,11 @@ class AnalysisSpec(Strict):
     """
 
     corpus: Name
-    decomposition: str | Named
-    models: list[str] | None = None
-    layers: str | int | list[str | int] = "all"
-    metrics: list[str | Named] | None = None
-    keep: list[Literal["terms"] | Keep] = Field(default_factory=list)
+    decomposition: Plugin
+    models: Annotated[list[str], Field(min_length=1)] | None = None
+    layers: Layers = "all"
+    metrics: list[Plugin] | None = None
+    keep: list[KeepItem] = Field(default_factory=list)
 
 
 class StoreSpec(Strict):

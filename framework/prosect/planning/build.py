@@ -1,0 +1,109 @@
+"""Spec and plugins -> plan. All problems of a spec are reported together."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from prosect.errors import Problem, SpecError
+from prosect.planning.analyses import Parts, check_derived, plan_steps
+from prosect.planning.bench import Bench
+from prosect.planning.contents import Contents
+from prosect.planning.corpora import plan_corpora
+from prosect.planning.cost import TokenCounter
+from prosect.planning.model import Plan, Step
+from prosect.planning.models import plan_models
+from prosect.planning.settling import judged, with_costs
+from prosect.planning.stores import store_path
+from prosect.plugins.registry import Registry, load_registry
+from prosect.spec.loading import Source, read_spec
+from prosect.spec.places import nearest
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What a plan is asked for.
+
+    Attributes
+    ----------
+    source
+        A spec file, a mapping, or a `Spec`.
+    registry
+        What is installed; loaded where None.
+    out
+        Folder of the results, instead of the spec's.
+    overrides
+        ``path=value`` settings laid over the spec.
+    replace
+        Nodes ``MODEL/ANALYSIS`` which are computed again.
+    counter
+        Counts tokens exactly; without it they are estimated from the sizes of files.
+    in_memory
+        Models which are not loaded by name: name -> their configuration.
+    """
+
+    source: Source
+    registry: Registry | None = None
+    out: str | os.PathLike[str] | None = None
+    overrides: Iterable[str] = ()
+    replace: Collection[str] = ()
+    counter: TokenCounter | None = None
+    in_memory: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+def make_plan(
+    source: Source,
+    *,
+    registry: Registry | None = None,
+    out: str | os.PathLike[str] | None = None,
+    overrides: Iterable[str] = (),
+    replace: Collection[str] = (),
+    tokenise: TokenCounter | None = None,
+) -> Plan:
+    """Plan a spec; see `Request` for the arguments, and `plan_request` for what is raised."""
+    return plan_request(
+        Request(source=source, registry=registry, out=out, overrides=overrides, replace=replace, counter=tokenise)
+    )
+
+
+def plan_request(request: Request) -> Plan:
+    """Make the complete plan: names resolved, selections expanded, costs estimated, states judged.
+
+    Raises
+    ------
+    SpecError
+        Carries every problem of the spec, ordered by place.
+    StoreError
+        The folder for the results is not ours, or of another schema version.
+    """
+    draft = read_spec(request.source, request.overrides)
+    if not draft.whole:
+        raise SpecError(draft.problems)
+    bench = Bench(draft=draft, registry=request.registry or load_registry(), in_memory=request.in_memory)
+    bench.problems.extend(draft.problems)
+    models, corpora = plan_models(bench), plan_corpora(bench)
+    steps = plan_steps(bench, Parts(models=models, corpora=corpora))
+    check_derived(bench)
+    _check_replaced(bench, steps, request.replace)
+    steps = with_costs(bench, steps, request.counter)
+    store = store_path(draft, request.out)
+    plan = Plan(
+        spec=draft.spec(),
+        source=draft.text,
+        folder=draft.folder,
+        store=None if store is None else str(store),
+        models=tuple(found.model for group in models.values() for found in group),
+        corpora=tuple(corpora.values()),
+        steps=steps,
+    )
+    return judged(plan, Contents(), request.replace, {})
+
+
+def _check_replaced(bench: Bench, steps: Iterable[Step], replaced: Iterable[str]) -> None:
+    nodes = [step.node for step in steps]
+    for node in replaced:
+        if node not in nodes:
+            message, close = f"the spec has no step {node!r}", nearest(node, nodes)
+            bench.problems.append(Problem(message=message, file="--replace", suggestion=close, code="wrong-name"))

@@ -1,0 +1,72 @@
+"""The corpora of a spec: their kind found, its options validated, paths made absolute, files found."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from prosect.planning.bench import Bench
+from prosect.planning.model import Bound, PlannedCorpus
+from prosect.plugins.declarations import CorpusDeclaration
+from prosect.spec.models import CommonCorpusOptions, CorpusSpec
+from prosect.spec.places import KeyPath
+
+_SHARED: Final = ("kind", *CommonCorpusOptions.model_fields)
+
+
+def plan_corpora(bench: Bench) -> dict[str, PlannedCorpus]:
+    """Plan every corpus that is right; problems go to the bench."""
+    planned = {name: _planned(bench, name, spec) for name, spec in bench.draft.corpora.items()}
+    return {name: corpus for name, corpus in planned.items() if corpus is not None}
+
+
+def _planned(bench: Bench, name: str, spec: CorpusSpec) -> PlannedCorpus | None:
+    path: KeyPath = ("corpora", name)
+    folder = bench.draft.folder_of("corpora", name)
+    declaration = bench.declaration(lambda kind: bench.registry.find("corpora", kind), spec.kind, (*path, "kind"))
+    if declaration is None:
+        return None
+    own = _absolute(spec.own, declaration, folder)
+    _check_files(bench, path, {option: own[option] for option in declaration.paths if option in own})
+    options = bench.options(declaration.options, own, path, valid=_SHARED)
+    if options is None:
+        return None
+    reader = Bound(declaration, options)
+    common = CommonCorpusOptions(**{field: getattr(spec, field) for field in CommonCorpusOptions.model_fields})
+    files = tuple(file for found in files_by_option(reader).values() for file in found)
+    return PlannedCorpus(name=name, common=common, reader=reader, folder=folder, files=files)
+
+
+def files_by_option(reader: Bound[CorpusDeclaration]) -> dict[str, tuple[Path, ...]]:
+    """Files that a corpus reads: option -> its files in order."""
+    values = {option: getattr(reader.options, option, None) for option in reader.declaration.paths}
+    return {option: tuple(Path(item) for item in _items(value)) for option, value in values.items()}
+
+
+def _check_files(bench: Bench, path: KeyPath, values: Mapping[str, object]) -> None:
+    for option, value in values.items():
+        for index, item in enumerate(_items(value)):
+            where: KeyPath = (*path, option, index) if isinstance(value, list) else (*path, option)
+            if not Path(item).is_file():
+                what = "is a folder, not a file" if Path(item).is_dir() else "does not exist"
+                bench.note(where, f"the file {item!r} {what}", code="missing-file")
+
+
+def _items(value: object) -> list[str]:
+    """Paths that an option holds: one, several or none."""
+    items = value if isinstance(value, list | tuple) else [value]
+    return [os.fspath(item) for item in items if isinstance(item, str | os.PathLike)]
+
+
+def _absolute(own: dict[str, Any], declaration: CorpusDeclaration, folder: Path) -> dict[str, Any]:
+    """Resolve the options that hold paths; what is no path is left for the options model to refuse."""
+    paths = {option: _resolve(own[option], folder) for option in declaration.paths if option in own}
+    return {**own, **paths}
+
+
+def _resolve(value: object, folder: Path) -> object:
+    if isinstance(value, list):
+        return [_resolve(item, folder) for item in value]
+    return str(folder / value) if isinstance(value, str) else value

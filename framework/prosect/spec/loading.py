@@ -1,0 +1,202 @@
+"""A spec from a file, a mapping or an object: every entry that is right, and every problem there is."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from prosect.errors import Problem, SpecError
+from prosect.spec.includes import Merged, read_files
+from prosect.spec.matrix import check_matrix
+from prosect.spec.messages import problems_of
+from prosect.spec.models import AnalysisSpec, ComputeSpec, CorpusSpec, ModelSpec, Name, Named, Spec, StoreSpec
+from prosect.spec.overrides import override
+from prosect.spec.places import Document, KeyPath, in_order, nearest, shown
+
+Source = str | os.PathLike[str] | Mapping[str, Any] | Spec
+M = TypeVar("M", bound=BaseModel)
+
+FORMAT: Final = 1
+_NAME: Final[TypeAdapter[str]] = TypeAdapter(Name)
+_KEYS: Final = ("include", *Spec.model_fields)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draft:
+    """What could be understood of a spec.
+
+    Attributes
+    ----------
+    document
+        Its data and where each part stands.
+    models, corpora, analyses, derived
+        The entries that are right in themselves; `names` has the others too.
+    store, compute
+        The two settings sections, defaults where they are wrong.
+    problems
+        Everything that is wrong so far.
+    folder
+        Folder of the spec file; the working directory for a spec built in Python.
+    folders
+        (section, name) -> folder of the file that declares it, where it differs from ``folder``.
+    whole
+        Every file could be read and parsed; else much of what seems missing is not.
+    file, text
+        Name and source of the spec file; None for a spec built in Python.
+    """
+
+    document: Document
+    models: Mapping[str, ModelSpec]
+    corpora: Mapping[str, CorpusSpec]
+    analyses: Mapping[str, AnalysisSpec]
+    derived: Mapping[str, Named]
+    store: StoreSpec
+    compute: ComputeSpec
+    folder: Path
+    problems: tuple[Problem, ...] = ()
+    folders: Mapping[tuple[str, str], Path] = field(default_factory=dict)
+    whole: bool = True
+    file: str | None = None
+    text: str | None = None
+
+    def names(self, section: str) -> tuple[str, ...]:
+        """Names of all entries of a section, the wrong ones included."""
+        entries = self.document.data.get(section)
+        return tuple(entries) if isinstance(entries, Mapping) else ()
+
+    def folder_of(self, section: str, name: str) -> Path:
+        """Folder in which the relative paths of an entry start."""
+        return self.folders.get((section, name), self.folder)
+
+    def spec(self) -> Spec:
+        """Return the whole spec; SpecError with every problem where there is any."""
+        if self.problems:
+            raise SpecError(self.problems)
+        return Spec(
+            prosect=FORMAT,
+            models=dict(self.models),
+            corpora=dict(self.corpora),
+            analyses=dict(self.analyses),
+            derived=dict(self.derived),
+            store=self.store,
+            compute=self.compute,
+        )
+
+
+def read_spec(source: Source, overrides: Iterable[str] = ()) -> Draft:
+    """Read a spec and validate its entries one by one, so that a wrong one hides no problem of another.
+
+    Parameters
+    ----------
+    source
+        Name of a YAML file, a mapping as such a file would give, or a `Spec`.
+    overrides
+        ``path=value`` settings laid over it.
+    """
+    merged = _merged(source)
+    document, problems = override(merged.document(), overrides)
+    reader = _Validator(document)
+    models = reader.entries("models", ModelSpec)
+    matrices = [found for name, entry in models.items() for found in check_matrix(name, entry, document)]
+    draft = Draft(
+        document=document,
+        models=models,
+        corpora=reader.entries("corpora", CorpusSpec),
+        analyses=reader.entries("analyses", AnalysisSpec),
+        derived=reader.entries("derived", Named),
+        store=reader.settings("store", StoreSpec),
+        compute=reader.settings("compute", ComputeSpec),
+        folder=Path(source).resolve().parent if isinstance(source, str | os.PathLike) else Path.cwd(),
+        folders=merged.folders,
+        file=os.fspath(source) if isinstance(source, str | os.PathLike) else None,
+        text=merged.text,
+        whole=merged.whole,
+    )
+    if merged.whole:
+        reader.root()
+    return replace(draft, problems=in_order((*merged.problems, *problems, *reader.problems, *matrices)))
+
+
+def _merged(source: Source) -> Merged:
+    if isinstance(source, str | os.PathLike):
+        return read_files(os.fspath(source))
+    data = source.model_dump(exclude_unset=True) if isinstance(source, Spec) else source
+    return Merged(data={key: _plain(value) for key, value in data.items()})
+
+
+def _plain(value: object) -> object:
+    """Put lists for tuples and text for paths, as YAML would give them."""
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, BaseModel):
+        return _plain(value.model_dump(exclude_unset=True))
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
+
+
+class _Validator:
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        self.problems: list[Problem] = []
+
+    def root(self) -> None:
+        """Check keys of the root, the format number, and that no required section is missing or empty."""
+        data = self.document.data
+        for key in data:
+            if key not in _KEYS:
+                self._unknown_section(key)
+        for key, info in Spec.model_fields.items():
+            if info.is_required() and data.get(key) in (None, {}):
+                self._note_key((key,), f"the key {key!r} is required" if key not in data else "the section is empty")
+        version = data.get("prosect", FORMAT)
+        if version != FORMAT or isinstance(version, bool):
+            message = f"expected format version {FORMAT}, not {shown(version)}"
+            self.problems.append(self.document.at_value(("prosect",), message, code="wrong-value"))
+
+    def entries(self, section: str, model: type[M]) -> dict[str, M]:
+        """Validate the entries of a section and return the right ones."""
+        given = self.document.data.get(section)
+        if given is not None and not isinstance(given, Mapping):
+            self._note_mapping((section,), given)
+        entries = given if isinstance(given, Mapping) else {}
+        checked = {name: self._entry((section, name), entry, model) for name, entry in entries.items()}
+        return {name: entry for name, entry in checked.items() if entry is not None}
+
+    def settings(self, section: str, model: type[M]) -> M:
+        """Validate a section of settings; its defaults where it is wrong or absent."""
+        given = self.document.data.get(section)
+        return model() if given is None else self._valid((section,), given, model) or model()
+
+    def _entry(self, path: KeyPath, entry: object, model: type[M]) -> M | None:
+        try:
+            _NAME.validate_python(path[1])
+        except ValidationError:
+            message = "a name starts with a letter and goes on with letters, digits, '_' and '-'"
+            self._note_key(path, message)
+        return self._valid(path, entry, model)
+
+    def _valid(self, path: KeyPath, value: object, model: type[M]) -> M | None:
+        try:
+            return model.model_validate(value)
+        except ValidationError as error:
+            self.problems += problems_of(error, model, self.document, path)
+            return None
+
+    def _unknown_section(self, key: str) -> None:
+        close = nearest(key, _KEYS)
+        message = "unknown key" if close else f"unknown key; the keys here are: {', '.join(_KEYS)}"
+        self.problems.append(self.document.at_key((key,), message, suggestion=close, code="unknown-key"))
+
+    def _note_key(self, path: KeyPath, message: str) -> None:
+        code = "missing-key" if len(path) == 1 else "wrong-name"
+        self.problems.append(self.document.at_key(path, message, code=code))
+
+    def _note_mapping(self, path: KeyPath, given: object) -> None:
+        message = f"expected keys and values, not {shown(given)}"
+        self.problems.append(self.document.at_value(path, message, code="wrong-type"))
