@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -21,6 +21,7 @@ JSON = st.recursive(
 )
 
 
+@settings(deadline=None, max_examples=60)
 @given(JSON)
 def test_what_is_json_already_stays_as_it_is(value):
     assert jsonable(value) == value
@@ -49,6 +50,7 @@ def test_a_value_without_json_form_is_refused():
         jsonable({"a": [object()]})
 
 
+@settings(deadline=None, max_examples=60)
 @given(hnp.arrays(np.int64, st.integers(0, 20)))
 def test_compact_never_changes_a_number(values):
     found = compact(values)
@@ -63,6 +65,7 @@ def test_compact_halves_what_fits_and_leaves_the_rest():
     assert compact(np.array([1.0])).dtype == np.float64
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"]))))
 def test_text_of_any_kind_becomes_variable_length_text(texts):
     for array in (np.array(texts, dtype=object), np.array(texts, dtype=np.dtypes.StringDType())):

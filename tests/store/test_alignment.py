@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prosect.errors import StoreError
@@ -23,6 +23,7 @@ def allocated(writer, tmp_path):
         yield store, node
 
 
+@settings(deadline=None, max_examples=60)
 @given(index=st.integers(-1, 8), start=st.integers(0, 112), length=st.integers(0, 112))
 def test_a_range_passes_only_if_it_is_a_whole_unit(writer, index, start, length):
     node = writer.layout()

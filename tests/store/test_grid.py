@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prosect.results.layout import ArrayLayout, NodeLayout
@@ -43,6 +43,7 @@ def test_sources_are_cut_small_and_shards_hold_them_all():
     assert found.shards == (13, 4096, 96)
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.integers(1, 100_000), st.integers(1, 10**8))
 def test_a_chunk_divides_the_unit_and_keeps_to_its_budget(unit_tokens, row_bytes):
     chunk = token_chunk(unit_tokens, row_bytes)
@@ -51,6 +52,7 @@ def test_a_chunk_divides_the_unit_and_keeps_to_its_budget(unit_tokens, row_bytes
     assert fits or chunk == unit_tokens
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.integers(0, 10**9))
 def test_coordinates_are_cut_only_where_they_are_long(size):
     (chunk,) = coordinate_chunk((size,))

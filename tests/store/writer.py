@@ -77,7 +77,7 @@ def values(node: NodeLayout, unit: Unit) -> dict[str, np.ndarray]:
             rng = np.random.default_rng([unit.index, len(array.name)])
             shape = tuple(unit.stop - unit.start if d == "token" else node.sizes[d] for d in array.dims)
             made[array.name] = rng.standard_normal(shape).astype(array.dtype)
-            made[array.name][0, 0, ..., 0] = np.nan
+            made[array.name][0, ..., 0] = np.nan
     return made
 
 
