@@ -1,5 +1,38 @@
-"""Takes Transformers apart into labelled vector terms, measures them, keeps the measurements as xarray."""
+"""Takes Transformers apart into labelled vector terms, measures them, keeps the measurements as xarray.
+
+``prosect.run`` carries out a spec, ``prosect.plan`` says what it would do, ``prosect.open`` opens results,
+``prosect.decompose`` takes a model in memory. Importing prosect imports neither torch nor xarray.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from prosect._version import __version__
 
-__all__ = ["__version__"]
+if TYPE_CHECKING:
+    from prosect.running.python import decompose, plan, run
+    from prosect.view.open import open
+
+__all__ = ["__version__", "decompose", "open", "plan", "run"]
+
+_HOMES = {
+    "decompose": "prosect.running.python",
+    "open": "prosect.view.open",
+    "plan": "prosect.running.python",
+    "run": "prosect.running.python",
+}
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - one of the public functions
+    """Import a public function when it is first asked for."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'prosect' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    """List the public names."""
+    return sorted(__all__)

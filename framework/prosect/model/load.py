@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,6 +52,20 @@ class LoadedModel:
     def is_encoder_decoder(self) -> bool:
         """Whether the model has two streams."""
         return bool(self.config.get("is_encoder_decoder"))
+
+    def weights_digest(self) -> str:
+        """SHA-256 of all weights by name, for a model that was not read from files."""
+        digest = hashlib.sha256()
+        for name, tensor in sorted(self.module.state_dict().items()):
+            digest.update(name.encode())
+            digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
+        return digest.hexdigest()
+
+    def tokenizer_digest(self) -> str:
+        """SHA-256 of what the tokenizer is made of; of nothing where there is none."""
+        backend = getattr(self.tokenizer, "backend_tokenizer", None)
+        text = "" if self.tokenizer is None else f"{self.tokenizer!r}{sorted(self.tokenizer.get_vocab().items())}"
+        return hashlib.sha256(f"{text}{'' if backend is None else backend.to_str()}".encode()).hexdigest()
 
 
 def pick_device(name: str) -> torch.device:

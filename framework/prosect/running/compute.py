@@ -183,7 +183,7 @@ class UnitComputer:
                 pair = waiting.popleft()
                 try:
                     self._batch(pair, collectors, gauges)
-                except torch.OutOfMemoryError:
+                except (torch.OutOfMemoryError, MemoryError):
                     waiting.extendleft(reversed(_halves(pair)))
                     halved = True
         return tuple(

@@ -2,50 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
 import torch
-from torch import Tensor
 
-from prosect.errors import UsageError
+from prosect.measures.token import Measure
 from prosect.planning.model import Bound
-from prosect.plugins.declarations import DecompositionDeclaration, MetricDeclaration, RulesFunction, Variable
+from prosect.plugins.declarations import DecompositionDeclaration, RulesFunction
 from prosect.plugins.registry import implementation
 from prosect.terms.replay import needs
-from prosect.terms.terms import Terms
-from prosect.vocab.architecture import Architecture, Stream
+from prosect.vocab.architecture import Stream
 from prosect.vocab.components import TOTAL, Component
 from prosect.vocab.rules import Rules, components
-
-TokenMetric = Callable[[Terms, Tensor, Any], Tensor | Mapping[str, Tensor]]
-
-
-@dataclass(frozen=True)
-class Measure:
-    """A token metric with its implementation loaded.
-
-    Attributes
-    ----------
-    bound
-        Declaration and options.
-    function
-        The implementation.
-    """
-
-    bound: Bound[MetricDeclaration]
-    function: TokenMetric
-
-    @property
-    def variables(self) -> tuple[Variable, ...]:
-        """What it produces."""
-        return self.bound.declaration.produces
-
-    def __call__(self, terms: Terms, total: Tensor) -> dict[str, Tensor]:
-        """Measure one layer; every variable has the axes of its declaration, ``token`` in their place."""
-        result = self.function(terms, total, self.bound.options)
-        return dict(result) if isinstance(result, Mapping) else {self.variables[0].name: result}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,14 +55,6 @@ class StreamWork:
         return self.rules is not None and self.stream is not None and needs(self.rules, self.stream).attention
 
 
-def load_measures(metrics: Sequence[Bound[MetricDeclaration]]) -> tuple[Measure, ...]:
-    """Load the implementations of token metrics; UsageError for a metric of another form."""
-    for metric in metrics:
-        if metric.declaration.form != "token":
-            raise UsageError(f"{metric.name!r} is no token metric: it cannot stand under 'metrics'")
-    return tuple(Measure(metric, cast("TokenMetric", implementation(metric.declaration))) for metric in metrics)
-
-
 def stream_work(
     decomposition: Bound[DecompositionDeclaration],
     measures: tuple[Measure, ...],
@@ -119,13 +81,6 @@ def stream_work(
         measures=measures,
         keep_terms=keep_terms,
     )
-
-
-def streams_of(architecture: Architecture | None, *, encoder_decoder: bool) -> tuple[str, ...]:
-    """Names of the streams of a model, described or not."""
-    if architecture is not None:
-        return tuple(stream.name for stream in architecture.streams)
-    return ("encoder", "decoder") if encoder_decoder else ("main",)
 
 
 def numpy_name(dtype: torch.dtype) -> str:

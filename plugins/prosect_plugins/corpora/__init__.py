@@ -6,6 +6,7 @@ from prosect.api import CorpusDeclaration, hookimpl
 from prosect_plugins.corpora.options import (
     ConllOptions,
     DatasetOptions,
+    InlineOptions,
     JsonlOptions,
     ParallelOptions,
     TextOptions,
@@ -15,13 +16,21 @@ from prosect_plugins.corpora.options import (
 
 @hookimpl
 def prosect_corpora() -> list[CorpusDeclaration]:
-    """Six kinds of corpus: five of text files, one of the Hugging Face hub."""
+    """Kinds of corpus: in the spec, in text files, on the Hugging Face hub."""
     return [
         CorpusDeclaration(
             name="text",
             summary="Running text, one sentence per line or per paragraph.",
             implementation="prosect_plugins.corpora.text:read",
             options=TextOptions,
+        ),
+        CorpusDeclaration(
+            name="inline",
+            summary="Sentences that stand in the spec itself, as text or as token ids.",
+            implementation="prosect_plugins.corpora.inline:read",
+            options=InlineOptions,
+            paths=(),
+            targets=True,
         ),
         CorpusDeclaration(
             name="jsonl",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -184,3 +184,24 @@ class DatasetOptions(SegmentFields):
     config: str | None = None
     split: str = "train"
     revision: str | None = None
+
+
+class InlineOptions(Options):
+    """Options of `inline`.
+
+    Attributes
+    ----------
+    sentences
+        Sentences as text, or as lists of token ids which are fed as they are.
+    targets
+        Their translations as text or, for sentences of token ids, decoder input ids; one for each sentence.
+    """
+
+    sentences: list[str | list[int]] = Field(min_length=1)
+    targets: list[str | list[int]] | None = None
+
+    @model_validator(mode="after")
+    def _one_target_each(self) -> Self:
+        if self.targets is not None and len(self.targets) != len(self.sentences):
+            raise ValueError(f"{len(self.targets)} targets for {len(self.sentences)} sentences; it needs one each")
+        return self

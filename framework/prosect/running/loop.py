@@ -1,0 +1,305 @@
+"""The one loop: plan, model and results meet here, unit by unit."""
+
+from __future__ import annotations
+
+import datetime
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Self
+
+import torch
+
+from prosect.errors import UsageError
+from prosect.model.load import LoadedModel, fetch, load_model, pick_device
+from prosect.model.tokens import Tokenised, TokenStream, Unit
+from prosect.model.units import units
+from prosect.planning.build import complete
+from prosect.planning.inputs import Supplied
+from prosect.planning.model import Plan, PlannedModel, Step
+from prosect.planning.records import StepRecord
+from prosect.planning.states import refuse_changes
+from prosect.results.provenance import Provenance, package_versions, root_attributes
+from prosect.running.compute import UnitComputer, UnitResult
+from prosect.running.events import Began, Ended, Note, StepDone, UnitDone
+from prosect.running.inputs import InputKey, input_key, read_tokens, target_cache
+from prosect.running.prepare import ReadyStep, Scene, StoredStep, fed_streams, pad_id, pairs, ready
+from prosect.running.progress import Reporter
+from prosect.running.scene import open_scene
+from prosect.store.journal import node_path
+from prosect.store.store import Store
+
+PENDING: Final = frozenset({"new", "continue", "replace", "unknown"})
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a run left behind.
+
+    Attributes
+    ----------
+    store
+        Folder of the results.
+    computed, untouched
+        Nodes that were computed, and nodes that were finished already.
+    closure_max
+        Node -> largest relative gap between the sum of its terms and the hidden state.
+    seconds
+        Wall-clock time.
+    """
+
+    store: Path
+    computed: tuple[str, ...]
+    untouched: tuple[str, ...]
+    closure_max: Mapping[str, float]
+    seconds: float
+
+
+def execute(plan: Plan, report: Reporter, *, in_memory: Mapping[str, LoadedModel] | None = None) -> Summary:
+    """Carry out a plan: what is finished stays, what is not is computed.
+
+    Parameters
+    ----------
+    plan
+        The plan; models that are not at hand are fetched.
+    report
+        Told about progress.
+    in_memory
+        Models that are loaded already, by name.
+
+    Raises
+    ------
+    StoreError
+        A stored step has changed, or the folder is not a store of ours; nothing is computed.
+    ClosureError, RunError
+        The run failed; finished units stay, and the same command continues.
+    """
+    if plan.store is None:
+        raise UsageError("this plan names no store; give 'out'")
+    path, began, in_memory = Path(plan.store), time.monotonic(), in_memory or {}
+    plan = complete(_at_hand(plan), supplied=_supplied(in_memory))
+    refuse_changes(plan)
+    with Store.open(path, create=True) as store:
+        run = _Run(plan, store, report, pick_device(plan.spec.compute.device), in_memory)
+        for model in plan.models:
+            run.model(model)
+        closure = run.seal()
+    seconds = time.monotonic() - began
+    report(Ended(seconds))
+    done = tuple(step.node for step in plan.steps if step.node not in run.computed)
+    return Summary(path, tuple(run.computed), done, closure, seconds)
+
+
+def _at_hand(plan: Plan) -> Plan:
+    """Bring the configuration of hub models that are not at hand into the local cache."""
+    for model in plan.models:
+        if model.location is None and model.config is None and model.spec.load is not None:
+            fetch(model.spec)
+    return plan
+
+
+def _supplied(in_memory: Mapping[str, LoadedModel]) -> dict[str, Supplied]:
+    return {
+        name: Supplied(config=model.config, weights=model.weights_digest(), tokenizer=model.tokenizer_digest())
+        for name, model in in_memory.items()
+    }
+
+
+class _Run:
+    """State of one run: the open store, and what was computed."""
+
+    def __init__(
+        self, plan: Plan, store: Store, report: Reporter, device: torch.device, in_memory: Mapping[str, LoadedModel]
+    ) -> None:
+        self._plan, self._store, self._report, self._device = plan, store, report, device
+        self._in_memory = in_memory
+        self.computed: list[str] = []
+
+    def model(self, planned: PlannedModel) -> None:
+        """Compute every pending step of a model."""
+        if not self._pending(planned.name):
+            return
+        loaded = self._in_memory.get(planned.name) or load_model(planned, self._device)
+        if any(step.state == "unknown" for step in self._pending(planned.name)):
+            known = {planned.name: Supplied(config=loaded.config)}
+            self._plan = complete(self._plan, supplied={**known, **_supplied(self._in_memory)})
+            refuse_changes(self._plan)
+        steps = self._pending(planned.name)
+        if not steps:
+            return
+        scene = open_scene(loaded, steps)
+        groups: dict[InputKey, list[Step]] = {}
+        for step in steps:
+            groups.setdefault(input_key(step, loaded), []).append(step)
+        for key, group in groups.items():
+            tokens = read_tokens(group[0], key, loaded, target_cache(self._store.path))
+            self._group(scene, group, tokens)
+
+    def seal(self) -> dict[str, float]:
+        """Write the provenance of the run, and return the closure of every node of the plan."""
+        closure = {step.node: self._closure(step.node) for step in self._plan.steps if step.node in self._store.steps()}
+        if self.computed or "spec" not in self._store.attrs:
+            self._store.seal(root_attributes(self._provenance(closure), self._store.attrs))
+        return closure
+
+    def _pending(self, model: str) -> list[Step]:
+        return [step for step in self._plan.steps if step.model.name == model and step.state in PENDING]
+
+    def _group(self, scene: Scene, steps: Sequence[Step], tokens: Tokenised) -> None:
+        self._tell_losses(steps[0], tokens)
+        readied = self._place(steps, scene, tokens)
+        fed = fed_streams(tokens, scene)
+        todo = [job for name in fed for job in self._jobs(name, readied, fed)]
+        self._report(Began(sum(unit.stop - unit.start for job in todo for unit in job.pending), len(steps)))
+        for job in todo:
+            self._compute(scene, job, fed)
+        for step in readied:
+            self._finish(step)
+
+    def _tell_losses(self, step: Step, tokens: Tokenised) -> None:
+        lost = [f"{number:,} {name.replace('_', ' ')}" for name, number in tokens.losses.items() if number]
+        if lost:
+            self._report(Note(f"{step.model.name}, corpus {step.corpus.name!r}: {', '.join(lost)}", warning=True))
+
+    def _place(self, steps: Sequence[Step], scene: Scene, tokens: Tokenised) -> list[ReadyStep]:
+        """Prepare steps and make sure that their nodes stand in the store; new ones share the size of their batches."""
+        for step in steps:
+            if step.state == "replace":
+                self._store.remove(step.node)
+        records = self._store.steps()
+        compute = self._plan.spec.compute
+        readied = [ready(step, scene, tokens, compute, self._stored(records.get(step.node))) for step in steps]
+        new = [step for step in readied if step.step.node not in records]
+        budget = min((step.record.batch_tokens for step in new), default=0)
+        placed = [step.with_budget(budget) if step in new else step for step in readied]
+        for one in placed:
+            if one.step.node in records:
+                self._store.verify(list(one.layouts.values()))
+            else:
+                self._store.allocate(list(one.layouts.values()), one.record)
+        return placed
+
+    def _stored(self, record: StepRecord | None) -> StoredStep | None:
+        if record is None:
+            return None
+        lengths = {name: self._store.unit_tokens(node_path(record.node, name)) for name in record.units}
+        return StoredStep(record, lengths)
+
+    def _jobs(self, name: str, steps: Iterable[ReadyStep], fed: Mapping[str, TokenStream]) -> list[_Job]:
+        """Group steps whose units and batches are the same: they share forward passes."""
+        groups: dict[tuple[int, int], list[ReadyStep]] = {}
+        for step in steps:
+            groups.setdefault((step.unit_tokens[name], step.record.batch_tokens), []).append(step)
+        jobs = []
+        for (length, budget), group in groups.items():
+            cut = units(fed[name], length)
+            done = {step.step.node: self._store.finished_units(step.step.node, name) for step in group}
+            pending = tuple(unit for unit in cut if any(unit.index not in done[s.step.node] for s in group))
+            jobs.append(_Job(name, tuple(group), len(cut), pending, done, budget))
+        return jobs
+
+    def _compute(self, scene: Scene, job: _Job, fed: Mapping[str, TokenStream]) -> None:
+        computers: dict[tuple[str, ...], UnitComputer] = {}
+        with _Writer() as writer:
+            for unit in job.pending:
+                steps = [step for step in job.steps if unit.index not in job.done[step.step.node]]
+                key = tuple(step.step.node for step in steps)
+                if key not in computers:
+                    works, limits = [step.works[job.stream] for step in steps], [step.limit for step in steps]
+                    computers[key] = UnitComputer(scene.model, works, limits)
+                began = time.monotonic()
+                cut = pairs(fed, job.stream, unit, budget=job.budget, pad_id=pad_id(scene.model))
+                results = computers[key].compute(cut, unit.stop - unit.start)
+                writer.submit(self._write, steps, job, unit, results, time.monotonic() - began)
+
+    def _write(
+        self, steps: Sequence[ReadyStep], job: _Job, unit: Unit, results: Sequence[UnitResult], seconds: float
+    ) -> None:
+        for step, result in zip(steps, results, strict=True):
+            entry = {"closure_max": result.closure_max, "halved": result.halved, "seconds": round(seconds, 3)}
+            self._store.write_unit(step.layouts[job.stream], unit, result.arrays, entry)
+        path = node_path(steps[0].step.node, job.stream)
+        self._report(UnitDone(path, unit.index, job.units, unit.stop - unit.start))
+
+    def _finish(self, step: ReadyStep) -> None:
+        attrs = {}
+        for name in step.record.units:
+            entries = self._store.entries(step.step.node, name).values()
+            attrs[node_path(step.step.node, name)] = {
+                "closure_max": max(entry["closure_max"] for entry in entries),
+                "units_halved": sum(entry["halved"] for entry in entries),
+                "losses": dict(step.losses),
+            }
+        self._store.finish(step.record, attrs)
+        self.computed.append(step.step.node)
+        self._report(StepDone(step.step.node, self._closure(step.step.node)))
+
+    def _closure(self, node: str) -> float:
+        streams = self._store.steps()[node].units
+        entries = [entry for name in streams for entry in self._store.entries(node, name).values()]
+        return float(max(entry["closure_max"] for entry in entries))
+
+    def _provenance(self, closure: Mapping[str, float]) -> Provenance:
+        plan = self._plan
+        used = {step.model.name: step for step in plan.steps}
+        return Provenance(
+            spec=plan.source if plan.source is not None else plan.spec.model_dump_json(indent=1),
+            packages=package_versions(),
+            models={name: _model_record(step) for name, step in used.items()},
+            corpora={step.corpus.name: dict(step.config["corpus"]) for step in plan.steps},
+            device=str(self._device),
+            time=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            closure_max=closure,
+        )
+
+
+@dataclass(frozen=True)
+class _Job:
+    """Units of one stream that several steps compute together."""
+
+    stream: str
+    steps: tuple[ReadyStep, ...]
+    units: int
+    pending: tuple[Unit, ...]
+    done: Mapping[str, frozenset[int]]
+    budget: int
+
+
+class _Writer:
+    """Writes one unit while the next is computed; a fault in writing surfaces at the next unit."""
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="prosect-writer")
+        self._waiting: Future[None] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            self._settle()
+        finally:
+            self._pool.shutdown()
+
+    def submit(self, write: Callable[..., None], *args: object) -> None:
+        """Write as soon as the unit before is written."""
+        self._settle()
+        self._waiting = self._pool.submit(write, *args)
+
+    def _settle(self) -> None:
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            waiting.result()
+
+
+def _model_record(step: Step) -> dict[str, object]:
+    spec = step.model.spec
+    return {
+        **dict(step.config["model"]),
+        "load": spec.load,
+        "revision": spec.revision,
+        "matrix": dict(step.model.matrix),
+        "trust_remote_code": spec.trust_remote_code,
+    }

@@ -1,0 +1,203 @@
+"""A planned step, ready to be computed: its work on every stream, the layout of its nodes, its record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+
+from prosect.measures.token import load_measures
+from prosect.model.batching import batches, paired_batches
+from prosect.model.forward import Feed, forward
+from prosect.model.limits import limits_of
+from prosect.model.load import LoadedModel
+from prosect.model.tokens import Tokenised, TokenStream, Unit
+from prosect.model.units import unit_length, units
+from prosect.planning.digest import digest
+from prosect.planning.model import Step
+from prosect.planning.records import StepRecord
+from prosect.planning.states import installed_versions
+from prosect.results.build import Extent, metric_arrays, node_layout, terms_array
+from prosect.results.layout import NodeLayout
+from prosect.running.budget import batch_tokens
+from prosect.running.compute import Pair
+from prosect.running.work import StreamWork, numpy_name, stream_work
+from prosect.spec.layers import expand_layers
+from prosect.spec.models import ComputeSpec
+from prosect.store.journal import node_path
+from prosect.terms.closure import tolerance
+from prosect.terms.rebuild import working_dtype
+from prosect.vocab.architecture import Architecture, Block, Stream
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scene:
+    """A loaded model with its streams.
+
+    Attributes
+    ----------
+    model
+        The loaded model.
+    architecture
+        Its description; None where no analysis needs one.
+    streams
+        Its streams; bare ones (depth and width only) where it is not described.
+    """
+
+    model: LoadedModel
+    architecture: Architecture | None
+    streams: tuple[Stream, ...] = field(default=())
+
+    def stream(self, name: str) -> Stream:
+        """Return the stream of that name."""
+        return next(stream for stream in self.streams if stream.name == name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadyStep:
+    """A step ready to be computed.
+
+    Attributes
+    ----------
+    step
+        As planned.
+    works, layouts
+        Stream -> what is computed, and the node it goes to.
+    unit_tokens
+        Stream -> length of a unit.
+    record
+        What the store will remember, or remembers.
+    limit
+        Tolerance of closure.
+    losses
+        What of the corpus was cut or dropped.
+    """
+
+    step: Step
+    works: Mapping[str, StreamWork]
+    layouts: Mapping[str, NodeLayout]
+    unit_tokens: Mapping[str, int]
+    record: StepRecord
+    limit: float
+    losses: Mapping[str, int]
+
+    def with_budget(self, batch_tokens: int) -> ReadyStep:
+        """Return the step with another size of batches."""
+        return replace(self, record=replace(self.record, batch_tokens=batch_tokens))
+
+
+@dataclass(frozen=True)
+class StoredStep:
+    """What a store remembers of a step that is continued: its record and the unit length of each stream."""
+
+    record: StepRecord
+    unit_tokens: Mapping[str, int]
+
+
+def bare_streams(model: LoadedModel) -> tuple[Stream, ...]:
+    """Depth and width of the streams of a model without a description, from a forward pass over two tokens."""
+    ids = torch.tensor([[1, 1]], device=model.device)
+    target = {"decoder_input_ids": ids} if model.is_encoder_decoder else {}
+    output = forward(
+        model, Feed({"input_ids": ids, "attention_mask": torch.ones_like(ids)}, target), hidden_states=True
+    )
+    if not model.is_encoder_decoder:
+        found = {"main": output.hidden_states}
+    else:
+        found = {"encoder": output.encoder_hidden_states, "decoder": output.decoder_hidden_states}
+    return tuple(
+        Stream(name=name, hidden=states[0].shape[-1], blocks=(Block(path="", stages=()),) * (len(states) - 1))  # type: ignore[arg-type]  # names are StreamName by construction
+        for name, states in found.items()
+    )
+
+
+def fed_streams(tokens: Tokenised, scene: Scene) -> dict[str, TokenStream]:
+    """Stream of the model -> the tokens it is fed with."""
+    if not scene.model.is_encoder_decoder:
+        return {"main": tokens.source}
+    if tokens.target is None:
+        return {"encoder": tokens.source}
+    return {"encoder": tokens.source, "decoder": tokens.target}
+
+
+def ready(step: Step, scene: Scene, tokens: Tokenised, compute: ComputeSpec, stored: StoredStep | None) -> ReadyStep:
+    """Prepare a step; one that the store already has keeps the units and the batch budget it began with."""
+    fed, measures = fed_streams(tokens, scene), load_measures(step.metrics)
+    first = step.decomposition.declaration.first_layer
+    works: dict[str, StreamWork] = {}
+    for name in fed:
+        stream = scene.stream(name)
+        layers = expand_layers(step.layer_selection, stream.layers, first)
+        works[name] = stream_work(step.decomposition, measures, stream, layers=layers, keep_terms=step.keep_terms)
+    lengths = {name: unit_length(stream, compute.unit_tokens) for name, stream in fed.items()}
+    if stored is not None:
+        lengths = dict(stored.unit_tokens)
+    dtype = working_dtype(scene.model.dtype)
+    hidden = max(scene.stream(name).hidden for name in fed)
+    budget = batch_tokens(compute.batch_tokens, list(works.values()), hidden, scene.model.device, dtype)
+    limit = tolerance(numpy_name(scene.model.dtype), scene.architecture)
+    layouts = {name: _layout(step, scene, works[name], fed[name], lengths[name]) for name in fed}
+    record = StepRecord(
+        node=step.node,
+        digest=digest(step.config),
+        config=step.config,
+        state="allocated",
+        units={name: len(units(stream, lengths[name])) for name, stream in fed.items()},
+        batch_tokens=budget,
+        versions=installed_versions(),
+    )
+    return ReadyStep(
+        step=step,
+        works=works,
+        layouts=layouts,
+        unit_tokens=lengths,
+        record=record if stored is None else stored.record,
+        limit=limit,
+        losses=tokens.losses,
+    )
+
+
+def pairs(fed: Mapping[str, TokenStream], name: str, unit: Unit, *, budget: int, pad_id: int) -> Sequence[Pair]:
+    """Batches of a unit: of the stream itself, or of source and target for a decoder."""
+    if name == "decoder":
+        return list(paired_batches(fed["encoder"], fed["decoder"], unit, budget=budget, pad_id=pad_id))
+    return [(batch, None) for batch in batches(fed[name], unit, budget=budget, pad_id=pad_id)]
+
+
+def pad_id(model: LoadedModel) -> int:
+    """Id that fills padding."""
+    return limits_of(model.config, model.tokenizer).pad_id
+
+
+def _layout(step: Step, scene: Scene, work: StreamWork, tokens: TokenStream, unit_tokens: int) -> NodeLayout:
+    computed = numpy_name(working_dtype(scene.model.dtype))
+    arrays = [array for metric in step.metrics for array in metric_arrays(metric, computed)]
+    if work.keep_terms is not None:
+        arrays.append(
+            terms_array(step.decomposition.declaration, "float16" if work.keep_terms == "float16" else computed)
+        )
+    extent = Extent(
+        layers=work.layers,
+        components=work.labels,
+        stream=tokens,
+        hidden=scene.stream(work.name).hidden,
+        unit_tokens=unit_tokens,
+    )
+    return node_layout(node_path(step.node, work.name), extent, arrays, _attrs(step, scene))
+
+
+def _attrs(step: Step, scene: Scene) -> dict[str, Any]:
+    declared = step.decomposition.declaration
+    notes = [*scene.model.notes, *(scene.architecture.notes if scene.architecture is not None else ())]
+    return {
+        "model": step.model.name,
+        "corpus": step.corpus.name,
+        "decomposition": step.decomposition.record(),
+        "references": list(declared.references),
+        "model_dtype": numpy_name(scene.model.dtype),
+        "closure_tolerance": tolerance(numpy_name(scene.model.dtype), scene.architecture),
+        "notes": notes,
+        "matrix": dict(step.model.matrix),
+    }

@@ -1,0 +1,196 @@
+"""What a notebook calls: plan, run and decompose, with models from a spec or already in memory."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from torch import nn
+
+from prosect.model.load import LoadedModel, wrap_module
+from prosect.model.tokens import Unit
+from prosect.planning.build import Request, plan_request
+from prosect.planning.model import Plan
+from prosect.results.dataset import to_dataset
+from prosect.running.compute import UnitComputer
+from prosect.running.inputs import input_key, read_tokens
+from prosect.running.loop import execute
+from prosect.running.prepare import fed_streams, pad_id, pairs, ready
+from prosect.running.progress import reporter
+from prosect.running.scene import open_scene
+from prosect.running.work import numpy_name
+from prosect.spec.loading import Source
+from prosect.view.open import open as open_store
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+InMemory = Mapping[str, tuple[nn.Module, Any]]
+
+NAME: Final = "model"
+
+
+def run(
+    spec: Source,
+    out: str | Path | None = None,
+    *,
+    models: InMemory | None = None,
+    overrides: Iterable[str] = (),
+    replace: Sequence[str] = (),
+    quiet: bool = False,
+) -> xr.DataTree:
+    """Carry out a spec and open the results.
+
+    Parameters
+    ----------
+    spec
+        Name of a YAML file, a mapping as such a file would give, or a `Spec`.
+    out
+        Folder of the results; default: what the spec says.
+    models
+        Models in memory: name in the spec -> (module, tokenizer); the spec names them with an empty entry, ``m: {}``.
+    overrides
+        Settings laid over the spec, as ``models.m.dtype=float64``.
+    replace
+        Nodes ``MODEL/ANALYSIS`` that are computed again.
+    quiet
+        Show warnings only.
+
+    Returns
+    -------
+    xarray.DataTree
+        The whole store, lazily.
+
+    Raises
+    ------
+    SpecError
+        Carries every problem of the spec.
+    StoreError
+        The folder is not a store of ours, or a stored step has changed.
+    ClosureError, RunError
+        The run failed; finished units stay, and the same call continues.
+    """
+    loaded = _wrapped(models)
+    planned = plan_request(_request(spec, out, loaded, overrides, replace))
+    report = reporter(sys.stderr, quiet=quiet)
+    try:
+        summary = execute(planned, report, in_memory=loaded)
+    finally:
+        report.close()
+    return open_store(summary.store)
+
+
+def plan(
+    spec: Source,
+    out: str | Path | None = None,
+    *,
+    models: InMemory | None = None,
+    overrides: Iterable[str] = (),
+    replace: Sequence[str] = (),
+) -> Plan:
+    """Plan a spec without reading a weight; arguments and errors as in `run`."""
+    return plan_request(_request(spec, out, _wrapped(models), overrides, replace))
+
+
+def decompose(  # noqa: PLR0913 - the first four say what is decomposed, the others how
+    module: nn.Module,
+    tokenizer: Any,  # noqa: ANN401 - any tokenizer of transformers, or None
+    texts: Sequence[str] | Sequence[Sequence[int]],
+    decomposition: str = "sum_of_factors",
+    *,
+    targets: Sequence[str] | Sequence[Sequence[int]] | None = None,
+    layers: str | int | list[str | int] = "all",
+    metrics: Sequence[str | Mapping[str, Any]] | None = None,
+    terms: bool = True,
+    stream: Literal["main", "encoder", "decoder"] | None = None,
+    **options: Any,  # noqa: ANN401 - checked against the options of the decomposition
+) -> xr.Dataset:
+    """Decompose hidden states of a model in memory, without a store.
+
+    Parameters
+    ----------
+    module, tokenizer
+        A model of transformers, with or without head, and its tokenizer; None where ``texts`` are token ids.
+    texts
+        Sentences, or rows of token ids which are fed as they are.
+    decomposition
+        Name of the decomposition.
+    targets
+        For an encoder-decoder: target texts, or rows of decoder input ids.
+    layers, metrics
+        As in a spec.
+    terms
+        Return the vectors themselves, as variable ``terms`` (layer, component, token, hidden).
+    stream
+        Stream of an encoder-decoder; default ``decoder``.
+    **options
+        Options of the decomposition.
+
+    Returns
+    -------
+    xarray.Dataset
+        The dataset which a stored node would give.
+
+    Raises
+    ------
+    SpecError
+        A name or an option is wrong.
+    ClosureError, SelfTestError
+        The terms do not sum to the hidden state, or the description does not fit the model.
+    """
+    loaded = wrap_module(module, tokenizer)
+    corpus = {"kind": "inline", "sentences": _plain(texts), "targets": None if targets is None else _plain(targets)}
+    spec = {
+        "prosect": 1,
+        "models": {NAME: {"dtype": numpy_name(loaded.dtype)}},
+        "corpora": {"texts": corpus},
+        "analyses": {
+            "terms": {
+                "corpus": "texts",
+                "decomposition": {"name": decomposition, **options},
+                "layers": layers,
+                **({} if metrics is None else {"metrics": list(metrics)}),
+                "keep": ["terms"] if terms else [],
+            }
+        },
+    }
+    planned = plan_request(Request(source=spec, in_memory={NAME: loaded.config}))
+    step = planned.steps[0]
+    scene = open_scene(loaded, [step])
+    tokens = read_tokens(step, input_key(step, loaded), loaded, None)
+    one = ready(step, scene, tokens, planned.spec.compute, None)
+    name = stream or ("decoder" if loaded.is_encoder_decoder else "main")
+    fed = fed_streams(tokens, scene)
+    whole = Unit(0, 0, fed[name].tokens, 0, fed[name].sentences)
+    cut = pairs(fed, name, whole, budget=one.record.batch_tokens, pad_id=pad_id(loaded))
+    result = UnitComputer(loaded, [one.works[name]], [one.limit]).compute(cut, whole.stop)[0]
+    dataset = to_dataset(one.layouts[name], result.arrays)
+    return dataset.assign_attrs(closure_max=result.closure_max)
+
+
+def _plain(texts: Sequence[str] | Sequence[Sequence[int]]) -> list[str | list[int]]:
+    return [text if isinstance(text, str) else [int(i) for i in text] for text in texts]
+
+
+def _wrapped(models: InMemory | None) -> dict[str, LoadedModel]:
+    return {name: wrap_module(module, tokenizer) for name, (module, tokenizer) in (models or {}).items()}
+
+
+def _request(
+    spec: Source,
+    out: str | Path | None,
+    loaded: Mapping[str, LoadedModel],
+    overrides: Iterable[str],
+    replace: Sequence[str],
+) -> Request:
+    # The dtype of a model in memory is what it is, whatever the spec's default.
+    dtypes = [f"models.{name}.dtype={numpy_name(model.dtype)}" for name, model in loaded.items()]
+    return Request(
+        source=spec,
+        out=out,
+        overrides=[*dtypes, *overrides],
+        replace=replace,
+        in_memory={name: model.config for name, model in loaded.items()},
+    )
