@@ -25,6 +25,8 @@ _TOKENIZER: Final = (
     "vocab.txt",
 )
 _TOKENIZER_SUFFIXES: Final = (".model", ".spm", ".tiktoken")
+#: Stands for the digest of a tokenizer that a model does not have (its corpus may be token ids).
+NONE: Final = "none"
 #: Keys of config.json which say where a file came from, not what the model is.
 _ORIGIN: Final = frozenset({"_name_or_path", "transformers_version"})
 
@@ -62,12 +64,15 @@ def weights_digest(model: PlannedModel, contents: Contents, supplied: Supplied) 
 
 
 def tokenizer_digest(model: PlannedModel, contents: Contents, supplied: Supplied) -> str:
-    """Digest of all files a tokenizer may be made from; `UNKNOWN` where they are not at hand."""
+    """Digest of all files a tokenizer may be made from: `UNKNOWN` where they are not at hand, `NONE` without any."""
     if supplied.tokenizer is not None:
         return supplied.tokenizer
+    named = model.spec.tokenizer or model.spec.load
     folder = model.tokenizer_location if model.spec.tokenizer else model.location
-    files = [] if folder is None else sorted(file for file in folder.iterdir() if _is_tokenizer(file))
-    return _digest_of_files(files, contents)
+    if folder is None:
+        return NONE if named is None else UNKNOWN
+    files = sorted(file for file in folder.iterdir() if _is_tokenizer(file))
+    return _digest_of_files(files, contents) if files else NONE
 
 
 def corpus_files(corpus: PlannedCorpus, contents: Contents) -> dict[str, list[str]]:

@@ -12,11 +12,12 @@ from typing import Final, Self
 
 import torch
 
-from prosect.errors import UsageError
+from prosect.errors import ModelError, UsageError
 from prosect.model.load import LoadedModel, fetch, load_model, pick_device
 from prosect.model.tokens import Tokenised, TokenStream, Unit
 from prosect.model.units import units
 from prosect.planning.build import complete
+from prosect.planning.digest import step_digest
 from prosect.planning.inputs import Supplied
 from prosect.planning.model import Plan, PlannedModel, Step
 from prosect.planning.records import StepRecord
@@ -129,6 +130,8 @@ class _Run:
         steps = self._pending(planned.name)
         if not steps:
             return
+        if any(step_digest(step.config) is None for step in steps):
+            raise ModelError(f"model {planned.name!r}: its files cannot be identified, so nothing could be continued")
         scene = open_scene(loaded, steps)
         groups: dict[InputKey, list[Step]] = {}
         for step in steps:

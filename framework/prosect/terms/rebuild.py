@@ -77,9 +77,9 @@ class Rebuild:
         widths = (alpha.shape[1], weights.output.weight.shape[0], weights.value.weight.shape[1])
         if widths != (shape.heads, shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim):
             raise SelfTestError(
-                f"{self._place}: block {capture.number}: {shape.kind} has {widths[0]} heads, W_O {widths[1]} rows and W_V "
-                f"{widths[2]} columns, where {shape.heads} heads of width {shape.head_dim} over {shape.kv_heads} key-value "
-                "heads are described"
+                f"{self._place}: block {capture.number}: {shape.kind} has {widths[0]} heads, W_O {widths[1]} rows and "
+                f"W_V {widths[2]} columns, where {shape.heads} heads of width {shape.head_dim} over "
+                f"{shape.kv_heads} key-value heads are described"
             )
         source = capture.inputs[shape.value.path].to(self._dtype) @ weights.value.weight
         values = source.reshape(*source.shape[:-1], shape.kv_heads, shape.head_dim)
