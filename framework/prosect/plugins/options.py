@@ -59,9 +59,9 @@ def describe(model: type[BaseModel]) -> tuple[Option, ...]:
     )
 
 
-def documentation(model: type[BaseModel]) -> dict[str, str]:
-    """Read the sections ``Attributes`` of the docstrings of a model and its bases: field -> text."""
-    docstrings = (base.__dict__.get("__doc__") or "" for base in reversed(model.__mro__) if issubclass(base, BaseModel))
+def documentation(model: type) -> dict[str, str]:
+    """Read the sections ``Attributes`` of the docstrings of a class and its bases: field -> text."""
+    docstrings = (base.__dict__.get("__doc__") or "" for base in reversed(model.__mro__))
     return {name: text for docstring in docstrings for name, text in _attributes(inspect.cleandoc(docstring))}
 
 

@@ -66,7 +66,15 @@ class ModelSpec(Strict):
 
 
 class Window(Strict):
-    """Cut long units into windows of ``tokens`` tokens that start every ``stride`` tokens."""
+    """Cut long units into windows.
+
+    Attributes
+    ----------
+    tokens
+        Tokens of a window, special tokens included.
+    stride
+        A window starts every so many tokens; default: where the one before it ends.
+    """
 
     tokens: int = Field(ge=1)
     stride: int | None = Field(default=None, ge=1)
@@ -119,7 +127,13 @@ class CommonCorpusOptions(Strict):
 
 
 class CorpusSpec(CommonCorpusOptions):
-    """A corpus: its kind, the common options, and the options of that kind."""
+    """A corpus: its kind, the common options, and the options of that kind.
+
+    Attributes
+    ----------
+    kind
+        Name of a kind of corpus; ``prosect plugins corpora`` lists them.
+    """
 
     model_config = ConfigDict(extra="allow")
 
@@ -132,7 +146,13 @@ class CorpusSpec(CommonCorpusOptions):
 
 
 class Named(Strict):
-    """A plugin by name, with options: ``norm`` or ``{name: norm, order: 1}``."""
+    """A plugin by name, with options beside the name: ``norm`` or ``{name: norm, order: 1}``.
+
+    Attributes
+    ----------
+    name
+        Name of the plugin, or ``distribution:name`` where several distributions claim it.
+    """
 
     model_config = ConfigDict(extra="allow")
 
@@ -171,7 +191,13 @@ class KeepOptions(Strict):
 
 
 class Keep(Strict):
-    """What is stored beside measurements: ``terms``, or ``{terms: {dtype: float16}}``."""
+    """What is stored beside measurements: ``terms``, or ``{terms: {dtype: float16}}``.
+
+    Attributes
+    ----------
+    terms
+        The vectors themselves, variable ``terms`` (layer, component, token, hidden).
+    """
 
     terms: KeepOptions
 
@@ -209,7 +235,13 @@ class AnalysisSpec(Strict):
 
 
 class StoreSpec(Strict):
-    """Where results go: a folder; default ``results/<spec name>.zarr`` beside the spec."""
+    """Where results go.
+
+    Attributes
+    ----------
+    path
+        A folder; default ``results/<spec name>.zarr`` beside the spec.
+    """
 
     path: str | None = None
 
@@ -236,7 +268,21 @@ class ComputeSpec(Strict):
 
 
 class Spec(Strict):
-    """A whole spec, with includes already merged into it."""
+    """A whole spec, with includes already merged into it.
+
+    Attributes
+    ----------
+    prosect
+        Version of the format.
+    models, corpora, analyses
+        Entries by name.
+    derived
+        Metrics over stored results, by name.
+    store
+        Where results go.
+    compute
+        How the work is done.
+    """
 
     prosect: Literal[1]
     models: dict[Name, ModelSpec] = Field(min_length=1)
