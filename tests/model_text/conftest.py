@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import warnings
 from pathlib import Path
 
@@ -20,6 +21,18 @@ TEXTS = [
     "Numbers like 1999 and 2024 are written with digits.",
     "猫はマットの上に座った。",
 ] * 3
+
+
+@pytest.fixture
+def transformers_log():
+    """What transformers logs: its loggers do not propagate, so pytest's own fixture sees nothing."""
+    records: list[logging.LogRecord] = []
+    handler = logging.Handler()
+    handler.emit = records.append
+    logger = logging.getLogger("transformers")
+    logger.addHandler(handler)
+    yield records
+    logger.removeHandler(handler)
 
 
 @pytest.fixture(scope="session")
@@ -89,12 +102,57 @@ def unigram():
 
 
 @pytest.fixture(scope="session")
+def llama():
+    """BPE over the whole text with "▁" for blanks, one in front, <s> at the start: the kind of Llama 2."""
+    from transformers import PreTrainedTokenizerFast
+
+    tokenizer = Tokenizer(BPE(unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    trainer = trainers.BpeTrainer(vocab_size=200, special_tokens=["<unk>", "<s>", "</s>"], show_progress=False)
+    tokenizer.train_from_iterator(TEXTS, trainer)
+    tokenizer.pre_tokenizer = None
+    tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A", pair="<s> $A <s> $B", special_tokens=[("<s>", 1)]
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        bos_token="<s>",
+        eos_token="</s>",
+        unk_token="<unk>",
+        clean_up_tokenization_spaces=False,
+    )
+
+
+@pytest.fixture(scope="session")
 def marian(tmp_path_factory):
     """A slow tokenizer: SentencePiece in Python, </s> at the end, another model for targets."""
-    import sentencepiece
+    return _marian(tmp_path_factory.mktemp("marian"))
+
+
+@pytest.fixture(scope="session")
+def marian_of_two_vocabularies(tmp_path_factory):
+    """As ``marian``, but the same id means another piece on the target side."""
+    folder = tmp_path_factory.mktemp("two")
+    _marian(folder)
+    pieces = json.loads((folder / "vocab.json").read_text())
+    other = dict(zip([*list(pieces)[:2], *reversed(list(pieces)[2:-1]), "<pad>"], range(len(pieces)), strict=True))
+    (folder / "other.json").write_text(json.dumps(other))
+    return _load_marian(folder, target_vocab_file=str(folder / "other.json"), separate_vocabs=True)
+
+
+def _load_marian(folder: Path, **more):
     from transformers import MarianTokenizer
 
-    folder: Path = tmp_path_factory.mktemp("marian")
+    files = {"source_spm": "source.spm", "target_spm": "target.spm", "vocab": "vocab.json"}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # it recommends sacremoses, which changes nothing here
+        return MarianTokenizer(**{name: str(folder / file) for name, file in files.items()}, **more)
+
+
+def _marian(folder: Path):
+    import sentencepiece
+
     pieces: dict[str, int] = {"</s>": 0, "<unk>": 1}
     for side, texts in {"source": TEXTS, "target": [text[::-1] for text in TEXTS]}.items():
         model = io.BytesIO()
@@ -107,13 +165,7 @@ def marian(tmp_path_factory):
             pieces.setdefault(processor.id_to_piece(number), len(pieces))
     pieces["<pad>"] = len(pieces)
     (folder / "vocab.json").write_text(json.dumps(pieces))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # it recommends sacremoses, which changes nothing here
-        return MarianTokenizer(
-            source_spm=str(folder / "source.spm"),
-            target_spm=str(folder / "target.spm"),
-            vocab=str(folder / "vocab.json"),
-        )
+    return _load_marian(folder)
 
 
 @pytest.fixture(scope="session")

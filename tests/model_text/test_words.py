@@ -23,7 +23,7 @@ def words_of(coordinates):
     return list(zip(coordinates["text"].tolist(), coordinates["word"].tolist(), strict=True))
 
 
-@pytest.fixture(params=["minilm", "gpt2", "roberta", "unigram", "marian", "byt5"])
+@pytest.fixture(params=["minilm", "gpt2", "roberta", "unigram", "llama", "marian", "byt5"])
 def tokenizer(request):
     return request.getfixturevalue(request.param)
 
@@ -177,7 +177,7 @@ def test_annotations_that_do_not_fit_name_the_sentence_and_the_numbers(minilm, s
 def test_one_name_means_one_kind_of_annotation(minilm):
     corpus = [Sentence(text="a", annotations={"pos": "X"}), Sentence(words=("a",), word_annotations={"pos": ("X",)})]
 
-    with pytest.raises(UsageError, match="sentence 1: .*'pos' is one of words here and one of sentences before"):
+    with pytest.raises(UsageError, match=r"sentence 1: .*'pos' is one of words here and one of sentences before"):
         coordinates(corpus, minilm)
 
 
@@ -207,7 +207,7 @@ def test_integers_among_fractions_are_fractions():
 @settings(max_examples=40, deadline=None)
 @given(
     words=st.lists(st.text("abcdeé'.猫 ", min_size=1, max_size=6).filter(str.strip), min_size=1, max_size=6),
-    kind=st.sampled_from(["minilm", "gpt2", "unigram", "byt5"]),
+    kind=st.sampled_from(["minilm", "gpt2", "unigram", "llama", "byt5"]),
 )
 def test_words_are_never_mixed_up(request, words, kind):
     """Word numbers rise along a sentence, and an annotation with the word's number equals ``word``."""

@@ -113,6 +113,8 @@ def _joined(sides: _Sides, annotations: Annotations, dropped: int) -> Encoded:
     if target is not None:
         keep &= target.content > 0
     dropped += int((~keep).sum())
+    if not len(keep):
+        raise UsageError("the corpus has no sentence")
     if not keep.any():
         raise UsageError(f"no sentence of the corpus has a token of its own: {dropped} are empty")
     return Encoded(

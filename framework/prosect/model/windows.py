@@ -69,7 +69,7 @@ def cut_windows(pieces: Pieces, window: Window, limit: int | None) -> Cut:
     ends = _ends(pieces)
     room = _check_room(window.tokens, ends, f"a window of {window.tokens} tokens")
     stride = room if window.stride is None else np.full_like(room, window.stride)
-    if (stride > room).any():
+    if (stride > room)[lengths > window.tokens].any():
         raise UsageError(
             f"`window.stride` is {window.stride}, but a window of {window.tokens} tokens holds {room.min()} beside the "
             "special ones: tokens between two windows would be lost; use a smaller stride"
