@@ -87,6 +87,8 @@ def test_a_slow_tokenizer_whose_words_depend_on_their_neighbours_goes_word_by_wo
     running = coordinates([Sentence(text="ab xc d")], Clipping())
 
     assert words_of(found) == [("a", 0), ("b", 0), ("x", 1), ("c", 1), ("d", 2), ("</s>", -1)]
+    paired = coordinates([Sentence(words=("ab", "xc"), pair="")], Clipping())
+    assert words_of(paired)[:4] == [("a", 0), ("b", 0), ("x", 1), ("c", 1)]
     assert set(running["word"].tolist()) == {-1}
     assert "".join(running["text"][:-1]) == "abxc d"
 

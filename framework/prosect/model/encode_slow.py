@@ -62,7 +62,7 @@ class SlowEncoder:
             return _placed(
                 ids, types, [split or self._unknown(text) for split, text in zip(splits, texts, strict=True)]
             )
-        ids, types = self._whole([list(part) for part in parts], words=True)
+        ids, types = self._whole([list(part) or "" for part in parts], words=True)
         return _placed(ids, types, [self._by_word(part, len(part)) for part in parts])
 
     def _split(self, part: Part, text: str) -> _Split | None:
@@ -80,7 +80,7 @@ class SlowEncoder:
 
     def _unknown(self, text: str) -> _Split:
         ids = self._ids(text)
-        return _Split(ids, [-1] * len(ids), 0)
+        return _Split(ids, [-1] * len(ids), len(text.split()))
 
     def _whole(self, texts: Sequence[Any], *, words: bool = False) -> tuple[list[int], list[int]]:
         key = "text_target" if self.target else "text"

@@ -1,4 +1,27 @@
-"""From the sentences of a corpus to what a model is fed with."""
+"""From the sentences of a corpus to what a model is fed with.
+
+Coordinates of the streams:
+
+``sentence``, ``position``
+    Counted from 0 among what is fed, in the order of the corpus; dropped sentences have no number.
+``text``, ``token_id``
+    The token that is fed, as the tokenizer writes it, and its id.
+``special``
+    Added by the tokenizer, or with the id of a special token (unknown and mask tokens are none).
+``word``
+    Word of the sentence from 0, those of a second segment going on. Words are those of the corpus,
+    or else what stands between white space; white space belongs to the word behind it. -1 for
+    special tokens, behind the last word, and for corpora of ids.
+``segment``
+    Segment ids as fed, or 0 and 1 for a pair where the model takes none; absent without either.
+``unit``, ``unit_position``
+    With windows: what ``sentence`` and ``position`` would be without (a special token which every
+    window repeats has the place of the one it repeats). ``word`` is that of the whole unit, too.
+``masked``, ``token_id_original``
+    With a mask: which tokens were chosen, and the ids that stood there.
+
+Behind them come the annotations of the corpus, see :class:`~prosect.model.alignment.Annotations`.
+"""
 
 from __future__ import annotations
 
@@ -73,15 +96,8 @@ def tokenise(
     Returns
     -------
     Tokenised
-        Its streams have the coordinates ``sentence``, ``position`` (both from 0, among what is
-        fed), ``text``, ``token_id``, ``special``, ``word`` and the corpus's annotations; with
-        segments ``segment``; with windows ``unit`` and ``unit_position`` (what ``sentence`` and
-        ``position`` would be without windows; a special token repeated in every window has the
-        place of the one it repeats); with a mask ``masked`` and ``token_id_original``.
-        ``word`` counts the words of a sentence from 0, those of a second segment going on; words
-        are those of the corpus, or else what stands between white space; special tokens, tokens
-        behind the last word and token ids have -1. ``target`` is None where the model has a
-        decoder but the corpus no targets: generate them, then call :func:`with_targets`.
+        ``target`` is None where the model has a decoder but the corpus no targets: generate them,
+        then call :func:`with_targets`.
 
     Raises
     ------
@@ -90,12 +106,10 @@ def tokenise(
     """
     encoded = encode(sentences, tokenizer, common, limits)
     cuts = _cut(encoded, common, limits)
-    reader, source = Reader(tokenizer, limits), cuts.source.pieces
-    target = None
+    reader, source, target = Reader(tokenizer, limits), cuts.source.pieces, None
     if cuts.target is not None:
-        pieces = cuts.target.pieces
-        given = encoded.target_form == "ids"
-        target = target_stream(pieces if given else fed(pieces, decoder_input, limits), reader, encoded.annotations)
+        how: DecoderInput = "as_given" if encoded.target_form == "ids" else decoder_input
+        target = target_stream(fed(cuts.target.pieces, how, limits), reader, encoded.annotations)
     return Tokenised(
         source=source_stream(source, reader, encoded.annotations, common),
         target=target,
