@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from torch import Tensor, nn
 
 from prosect.model.weights import submodule
-from prosect.vocab.architecture import Attention, Block, Norm, Stream
+from prosect.vocab.architecture import Attention, Block, Stream
 
 
 @dataclass
@@ -49,6 +49,10 @@ class Listener(Protocol):
         """Take the output of the final norm (None without one)."""
         ...
 
+    def projected(self, output: Tensor) -> None:
+        """Take the output of the final projection; called only where there is one."""
+        ...
+
 
 @dataclass(frozen=True, kw_only=True)
 class Needs:
@@ -61,7 +65,7 @@ class Needs:
     attention
         Attention weights; the model must run with an attention function that returns them (eager).
     sublayers
-        Inputs of the attention and feed-forward modules' own projections.
+        Inputs of the value projections and of the first maps of feed-forward blocks.
     """
 
     contexts: bool = False
@@ -127,7 +131,7 @@ class StreamTap:
             yield
 
     def _attach(self, stack: ExitStack) -> None:
-        norm, final = self._stream.embedding_norm, self._stream.final_norm
+        norm, final, projection = self._stream.embedding_norm, self._stream.final_norm, self._stream.final_projection
         if norm is not None:
             handle = submodule(self._model, norm.path).register_forward_pre_hook(
                 self._on_embedding_norm, with_kwargs=True
@@ -141,16 +145,18 @@ class StreamTap:
                 self._attach_block(stack, module, block)
         if final is not None:
             stack.callback(submodule(self._model, final.path).register_forward_hook(self._on_final_norm).remove)
+        if projection is not None:
+            stack.callback(submodule(self._model, projection.path).register_forward_hook(self._on_projection).remove)
 
     def _attach_block(self, stack: ExitStack, module: nn.Module, block: Block) -> None:
         stack.callback(module.register_forward_pre_hook(self._on_block_start, with_kwargs=True).remove)
         for path in sorted(wanted_inputs(block, self._needs)):
             hook = self._input_hook(path)
             stack.callback(submodule(module, path).register_forward_pre_hook(hook, with_kwargs=True).remove)
-        for path in sorted(wanted_outputs(block, self._needs)):
+        for path in sorted(wanted_outputs(block)):
             stack.callback(submodule(module, path).register_forward_hook(self._output_hook(path)).remove)
         if self._needs.attention:
-            for path in sorted(attention_paths(block)):
+            for path in sorted({attention.path for attention in block.attentions}):
                 stack.callback(submodule(module, path).register_forward_hook(self._attention_hook(path)).remove)
         stack.callback(module.register_forward_hook(self._on_block_end).remove)
 
@@ -198,43 +204,21 @@ class StreamTap:
     def _on_final_norm(self, _module: nn.Module, _args: tuple[Any, ...], output: Any) -> None:  # noqa: ANN401 - see above
         self._listener.finished(result_tensor(output))
 
-
-def attention_paths(block: Block) -> set[str]:
-    """Paths of the attention modules of a block."""
-    return {b.sublayer.path for stage in block.stages for b in stage.branches if isinstance(b.sublayer, Attention)}
+    def _on_projection(self, _module: nn.Module, _args: tuple[Any, ...], output: Any) -> None:  # noqa: ANN401 - see above
+        self._listener.projected(result_tensor(output))
 
 
 def wanted_inputs(block: Block, needs: Needs) -> set[str]:
     """Paths of the modules whose input is captured: norms, and output projections where contexts are needed."""
-    paths = {norm.path for norm in block_norms(block)}
+    paths = {norm.path for norm in block.norms}
     if needs.contexts:
-        sublayers = [b.sublayer for stage in block.stages for b in stage.branches]
-        paths |= {s.output.path for s in sublayers if isinstance(s, Attention)}
+        paths |= {attention.output.path for attention in block.attentions}
     if needs.sublayers:
-        paths |= {s.value.path if isinstance(s, Attention) else s.up.path for s in sublayers_of(block)}
+        paths |= {s.value.path if isinstance(s, Attention) else s.up.path for s in block.sublayers}
     return paths
 
 
-def wanted_outputs(block: Block, needs: Needs) -> set[str]:
+def wanted_outputs(block: Block) -> set[str]:
     """Paths of the modules whose output is captured: every sub-layer's last map, and every norm."""
-    paths = {norm.path for norm in block_norms(block)}
-    for sublayer in sublayers_of(block):
-        paths.add(sublayer.output.path if isinstance(sublayer, Attention) else sublayer.path)
-        if needs.sublayers:
-            paths.add(sublayer.value.path if isinstance(sublayer, Attention) else sublayer.up.path)
-    return paths
-
-
-def sublayers_of(block: Block) -> list[Any]:
-    """Sub-layers of a block in order."""
-    return [branch.sublayer for stage in block.stages for branch in stage.branches]
-
-
-def block_norms(block: Block) -> list[Norm]:
-    """Norms of a block in order."""
-    norms: list[Norm | None] = []
-    for stage in block.stages:
-        for branch in stage.branches:
-            norms += [branch.norm_before, branch.norm_after]
-        norms.append(stage.norm)
-    return [norm for norm in norms if norm is not None]
+    ends = {s.output.path if isinstance(s, Attention) else s.path for s in block.sublayers}
+    return ends | {norm.path for norm in block.norms}

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from prosect.errors import SelfTestError
-from prosect.vocab.architecture import Attention, Block, Branch, FeedForward, Norm, Projection
+from prosect.vocab.architecture import Attention, Block, FeedForward, Norm, Projection
 
 
 @dataclass(frozen=True)
@@ -122,10 +122,10 @@ class FeedForwardWeights:
 
 @dataclass(frozen=True)
 class NormWeights:
-    """Gain (offset included) and bias of a norm; gain of ones where the module has no weight."""
+    """Gain (offset included) and bias of a norm; a gain of 1 where the module has no weight."""
 
     shape: Norm
-    gain: Float[Tensor, " hidden"]
+    gain: Float[Tensor, " hidden"] | Float[Tensor, ""]
     bias: Float[Tensor, " hidden"] | None
 
 
@@ -140,12 +140,11 @@ def feed_forward_weights(block: nn.Module, shape: FeedForward, dtype: torch.dtyp
     return FeedForwardWeights(shape, affine(block, shape.up, dtype), affine(block, shape.down, dtype), gate)
 
 
-def norm_weights(root: nn.Module, shape: Norm, hidden: int, dtype: torch.dtype) -> NormWeights:
+def norm_weights(root: nn.Module, shape: Norm, dtype: torch.dtype) -> NormWeights:
     """Read gain and bias of a norm."""
     module = submodule(root, shape.path)
     weight, bias = getattr(module, "weight", None), getattr(module, "bias", None)
-    device = next(root.parameters()).device
-    gain = torch.ones(hidden, dtype=dtype, device=device) if weight is None else weight.detach().to(dtype)
+    gain = torch.ones((), dtype=dtype) if weight is None else weight.detach().to(dtype)
     return NormWeights(shape, gain + shape.offset, None if bias is None else bias.detach().to(dtype))
 
 
@@ -163,32 +162,10 @@ class BlockWeights:
     """
 
     def __init__(self, module: nn.Module, block: Block, dtype: torch.dtype) -> None:
-        branches = [branch for stage in block.stages for branch in stage.branches]
-        self.attention = {
-            b.sublayer: attention_weights(module, b.sublayer, dtype)
-            for b in branches
-            if isinstance(b.sublayer, Attention)
-        }
+        self.attention = {shape: attention_weights(module, shape, dtype) for shape in block.attentions}
         self.feed_forward = {
-            b.sublayer: feed_forward_weights(module, b.sublayer, dtype)
-            for b in branches
-            if isinstance(b.sublayer, FeedForward)
+            shape: feed_forward_weights(module, shape, dtype)
+            for shape in block.sublayers
+            if isinstance(shape, FeedForward)
         }
-        self.norms = {norm: norm_weights(module, norm, _hidden(b, self), dtype) for norm, b in _norms(block)}
-
-
-def _norms(block: Block) -> list[tuple[Norm, Branch]]:
-    found: list[tuple[Norm, Branch]] = []
-    for stage in block.stages:
-        for branch in stage.branches:
-            found += [(norm, branch) for norm in (branch.norm_before, branch.norm_after) if norm is not None]
-        if stage.norm is not None:
-            found.append((stage.norm, stage.branches[0]))
-    return found
-
-
-def _hidden(branch: Branch, weights: BlockWeights) -> int:
-    sublayer = branch.sublayer
-    if isinstance(sublayer, Attention):
-        return weights.attention[sublayer].output.weight.shape[1]
-    return weights.feed_forward[sublayer].down.weight.shape[1]
+        self.norms = {norm: norm_weights(module, norm, dtype) for norm in block.norms}

@@ -140,6 +140,11 @@ class _Fan:
             replay.finished(normed)
         self._picker.forget()
 
+    def projected(self, output: Tensor) -> None:
+        for replay in self._replays:
+            replay.projected(output)
+        self._picker.forget()
+
 
 class UnitComputer:
     """Computes units of one stream of one model for several analyses, one forward pass for all of them.

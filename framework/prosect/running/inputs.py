@@ -79,10 +79,10 @@ def read_tokens(step: Step, key: InputKey, model: LoadedModel, cache: Path | Non
         An encoder-decoder needs targets and the corpus has none.
     """
     limits = limits_of(model.config, model.tokenizer)
+    # Where the model writes the targets itself, those of the corpus are not looked at.
+    taken = replace(limits, has_decoder=False) if key.target == "generated" else limits
     sentences = read_corpus(step.corpus)
-    tokens = tokenise(sentences, model.tokenizer, step.corpus.common, limits, key.decoder_input)
-    if not tokens.source.tokens:
-        raise UsageError(f"corpus {key.corpus!r} has no tokens")
+    tokens = tokenise(sentences, model.tokenizer, step.corpus.common, taken, key.decoder_input)
     if not model.is_encoder_decoder:
         return tokens
     if key.target == "generated":

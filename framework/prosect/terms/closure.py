@@ -22,20 +22,10 @@ def tolerance(dtype: str, architecture: Architecture | None) -> float:
 
     In float64 it is 1e-6 where the family computes its norms in float32 all the same.
     """
-    base = TOLERANCE[dtype]
-    if architecture is not None and dtype == "float64" and _has_float32_norm(architecture):
+    norms = () if architecture is None else (norm for stream in architecture.streams for norm in stream.norms)
+    if dtype == "float64" and any(norm.float32 for norm in norms):
         return FLOAT32_NORM_TOLERANCE
-    return base
-
-
-def _has_float32_norm(architecture: Architecture) -> bool:
-    for stream in architecture.streams:
-        norms = [stream.embedding_norm, stream.final_norm]
-        for stage in (stage for block in stream.blocks for stage in block.stages):
-            norms += [stage.norm, *(n for b in stage.branches for n in (b.norm_before, b.norm_after))]
-        if any(norm is not None and norm.float32 for norm in norms):
-            return True
-    return False
+    return TOLERANCE[dtype]
 
 
 def gap(terms: Terms, state: Float[Tensor, "*token hidden"]) -> Float[Tensor, "*token"]:

@@ -21,10 +21,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from prosect.model.capture import BlockCapture, Needs
-from prosect.model.weights import BlockWeights, NormWeights, norm_weights, submodule
+from prosect.model.weights import Affine, BlockWeights, NormWeights, affine, norm_weights, submodule
 from prosect.terms.closure import ClosureGauge
 from prosect.terms.terms import DenseTerms
-from prosect.vocab.architecture import Attention, Block, Branch, FeedForward, Norm, Stage, Stream
+from prosect.vocab.architecture import Attention, Block, Branch, FeedForward, Norm, Projection, Stage, Stream
 from prosect.vocab.components import Component, Kind, Site
 from prosect.vocab.rules import Rules, components
 
@@ -38,8 +38,10 @@ class StreamWeights:
 
     blocks: tuple[BlockWeights, ...]
     embedding_norm: NormWeights | None
+    embedding_projection: Affine | None
     final_norm: NormWeights | None
     final_module: nn.Module | None
+    final_projection: Affine | None
 
 
 def stream_weights(model: nn.Module, stream: Stream, dtype: torch.dtype) -> StreamWeights:
@@ -53,21 +55,25 @@ def stream_weights(model: nn.Module, stream: Stream, dtype: torch.dtype) -> Stre
         blocks.append(shared[id(module)])
 
     def read(norm: Norm | None) -> NormWeights | None:
-        return None if norm is None else norm_weights(model, norm, stream.hidden, dtype)
+        return None if norm is None else norm_weights(model, norm, dtype)
+
+    def project(projection: Projection | None) -> Affine | None:
+        return None if projection is None else affine(model, projection, dtype)
 
     final = None if stream.final_norm is None else submodule(model, stream.final_norm.path)
     return StreamWeights(
         blocks=tuple(blocks),
         embedding_norm=read(stream.embedding_norm),
+        embedding_projection=project(stream.embedding_projection),
         final_norm=read(stream.final_norm),
         final_module=final,
+        final_projection=project(stream.final_projection),
     )
 
 
 def needs(rules: Rules, stream: Stream) -> Needs:
     """Say what a table of rules needs from capture."""
-    attentions = [b.sublayer for block in stream.blocks for s in block.stages for b in s.branches]
-    uneven = any(isinstance(a, Attention) and not a.rows_sum_to_one for a in attentions)
+    uneven = any(not attention.rows_sum_to_one for block in stream.blocks for attention in block.attentions)
     return Needs(contexts=rules.heads, attention=uneven)
 
 
@@ -97,13 +103,12 @@ def through_norm(
     statistic = y.float() if weights.shape.float32 else y
     if weights.shape.kind == "layer_norm":
         mean = statistic.mean(dim=-1, keepdim=True)
-        variance = statistic.var(dim=-1, keepdim=True, unbiased=False)
+        statistic = statistic - mean
         if own_mean:
             terms.centre()
         else:
             terms.add(bias, -mean.to(y.dtype))
-    else:
-        variance = statistic.square().mean(dim=-1, keepdim=True)
+    variance = statistic.square().mean(dim=-1, keepdim=True)
     terms.scale(torch.rsqrt(variance + weights.shape.eps).to(y.dtype) * weights.gain)
     if weights.bias is not None:
         terms.add(bias, weights.bias)
@@ -150,7 +155,9 @@ class Replay:
         terms = DenseTerms.zeros(self._labels, start)
         terms.add(self._rules.book(Site("input")), start)
         if norm is not None and inside:
-            self._norm(terms, norm, start, Site("bias", part="norm"))
+            site = Site("bias", part="norm")
+            self._norm(terms, norm, start, site)
+            terms = self._through(terms, self._weights.embedding_projection, site)
         self._terms = terms
         self._gauge.check("the embeddings", terms, hidden)
         self._emit(0, terms, hidden)
@@ -177,7 +184,21 @@ class Replay:
             self._gauge.check("the final norm", terms, state)
             if last in self._layers:
                 self._sink(last, terms, state)
-        self._terms, self._state = None, None
+
+    def projected(self, output: Tensor) -> None:
+        """Prove closure behind the final projection; nothing is read there."""
+        if self._rules.readout == "hidden_states":
+            terms = self._through(self._standing(), self._weights.final_projection, Site("bias", part="norm"))
+            self._gauge.check("the final projection", terms, self._pick(output))
+
+    def _through(self, terms: DenseTerms, map_: Affine | None, site: Site) -> DenseTerms:
+        """Send terms through an affine map; its bias is booked under the bias."""
+        if map_ is None:
+            return terms
+        mapped = terms.mapped(map_.weight)
+        if map_.bias is not None:
+            mapped.add(self._rules.book(site), map_.bias)
+        return mapped
 
     def _emit(self, layer: int, terms: DenseTerms, state: Tensor) -> None:
         readout, final = self._rules.readout, self._weights.final_module
@@ -198,6 +219,10 @@ class Replay:
 
     def _stage(self, terms: DenseTerms, stage: Stage, capture: BlockCapture) -> None:
         weights = self._weights.blocks[capture.number - 1]
+        before = stage.branches[0].norm_before
+        if stage.residual == "normed" and before is not None:
+            y = self._pick(capture.inputs[before.path])
+            self._norm(terms, weights.norms[before], y, Site("bias", capture.number, part="norm"))
         for branch in stage.branches:
             addend = self._addend(branch, weights, capture)
             if branch.norm_after is not None:

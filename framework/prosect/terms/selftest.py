@@ -121,6 +121,9 @@ class _Keep:
         if normed is not None:
             self.states.append(normed)
 
+    def projected(self, output: Tensor) -> None:
+        self.states.append(output)
+
 
 def _states(model: LoadedModel, stream: Stream, fed: Feed) -> list[Tensor]:
     keep = _Keep()

@@ -93,6 +93,10 @@ class DenseTerms:
         """Multiply every term by the same factors, elementwise."""
         self._vectors *= factors
 
+    def mapped(self, weight: Float[Tensor, "hidden out"]) -> DenseTerms:
+        """Send every term through the same linear map t W."""
+        return DenseTerms(self._components, self._vectors @ weight)
+
     def centre(self) -> None:
         """Subtract from every term its own mean over ``hidden``."""
         self._vectors -= self._vectors.mean(dim=-1, keepdim=True)

@@ -136,10 +136,22 @@ class Branch:
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """Branches which read the same stream, are added to it together, and the norm after the addition."""
+    """Branches which read the same stream, are added to it together, and the norm after the addition.
+
+    Attributes
+    ----------
+    branches
+        One sub-layer, or several in parallel.
+    norm
+        The norm after the addition, or None.
+    residual
+        What the branches are added to: the ``stream``, or the stream after the first branch's ``norm_before``
+        (``normed``: BLOOM's ``apply_residual_connection_post_layernorm``).
+    """
 
     branches: tuple[Branch, ...]
     norm: Norm | None = None
+    residual: Literal["stream", "normed"] = "stream"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,6 +160,28 @@ class Block:
 
     path: str
     stages: tuple[Stage, ...]
+
+    @property
+    def branches(self) -> tuple[Branch, ...]:
+        """Branches of all stages in order."""
+        return tuple(branch for stage in self.stages for branch in stage.branches)
+
+    @property
+    def sublayers(self) -> tuple[Sublayer, ...]:
+        """Sub-layers in order."""
+        return tuple(branch.sublayer for branch in self.branches)
+
+    @property
+    def attentions(self) -> tuple[Attention, ...]:
+        """Attention sub-layers in order."""
+        return tuple(sublayer for sublayer in self.sublayers if isinstance(sublayer, Attention))
+
+    @property
+    def norms(self) -> tuple[Norm, ...]:
+        """All norms, those of branches included."""
+        found = [norm for branch in self.branches for norm in (branch.norm_before, branch.norm_after)]
+        found += [stage.norm for stage in self.stages]
+        return tuple(norm for norm in found if norm is not None)
 
 
 StreamName = Literal["main", "encoder", "decoder"]
@@ -165,10 +199,15 @@ class Stream:
         Width of the residual stream.
     embedding_norm
         The norm over the embeddings, or None. Its input is the raw sum of the embeddings.
+    embedding_projection
+        The affine map from the normed embeddings to the width of the stream, or None (ALBERT, ELECTRA).
     blocks
         The blocks in order.
     final_norm
         The norm after the last block, or None.
+    final_projection
+        The affine map after that, to another width, or None (OPT-350m). The last layer that is read stands
+        before it; closure is also proved after it.
     causal
         A position cannot look at later ones.
     """
@@ -177,13 +216,21 @@ class Stream:
     hidden: int
     blocks: tuple[Block, ...]
     embedding_norm: Norm | None = None
+    embedding_projection: Projection | None = None
     final_norm: Norm | None = None
+    final_projection: Projection | None = None
     causal: bool = False
 
     @property
     def layers(self) -> int:
         """Number of blocks L; layers are numbered 0 (embeddings) to L."""
         return len(self.blocks)
+
+    @property
+    def norms(self) -> tuple[Norm, ...]:
+        """All norms: of the embeddings, of the blocks, the final one."""
+        ends = (self.embedding_norm, self.final_norm)
+        return tuple(n for n in ends if n is not None) + tuple(n for block in self.blocks for n in block.norms)
 
 
 @dataclass(frozen=True, kw_only=True)
