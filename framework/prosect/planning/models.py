@@ -17,7 +17,7 @@ from prosect.spec.matrix import Member, members
 from prosect.spec.places import KeyPath
 from prosect.vocab.architecture import Architecture
 
-HELP: Final = "the page 'Adding an architecture' of the documentation says how to add one"
+HELP: Final = "docs/architectures.md says how to add one, and 'decomposition: none' needs no description"
 
 
 @dataclass(frozen=True)

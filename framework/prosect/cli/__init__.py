@@ -1,0 +1,5 @@
+"""The command line."""
+
+from prosect.cli.entry import main
+
+__all__ = ["main"]

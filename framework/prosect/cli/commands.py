@@ -1,0 +1,119 @@
+"""What each command does. Heavy libraries are imported by the commands that need them."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from prosect.cli import output
+from prosect.cli.tables import plan_record, plan_table, plugin_listing
+from prosect.planning.build import Request, plan_request
+from prosect.planning.cost import TokenCounter
+from prosect.planning.model import Plan
+from prosect.planning.schema import installed_schema
+from prosect.planning.states import refuse_changes
+from prosect.plugins import listing
+from prosect.plugins.registry import load_registry
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Carry out a spec."""
+    plan = _planned(arguments)
+    refuse_changes(plan)
+    from prosect.running.loop import execute
+    from prosect.running.progress import reporter
+
+    summary = execute(plan, reporter(sys.stderr, quiet=arguments.quiet))
+    from prosect.view.show import as_json, show
+
+    if arguments.json:
+        output.json_result(as_json(summary.store))
+    else:
+        output.result(show(summary.store))
+    return 0
+
+
+def check(arguments: argparse.Namespace) -> int:
+    """Check a spec."""
+    plan = _planned(arguments)
+    counts = {
+        "models": len(plan.models),
+        "corpora": len(plan.corpora),
+        "analyses": len(plan.spec.analyses),
+        "steps": len(plan.steps),
+    }
+    if arguments.json:
+        output.json_result({"ok": True, "spec": arguments.spec, **counts, "problems": []})
+    else:
+        output.result(f"{arguments.spec}: ok ({_counted(counts)})")
+    return 0
+
+
+def plan(arguments: argparse.Namespace) -> int:
+    """Print the plan of a spec."""
+    found = _planned(arguments)
+    if arguments.json:
+        output.json_result(plan_record(found))
+    else:
+        output.result(plan_table(found))
+    return 0
+
+
+def show(arguments: argparse.Namespace) -> int:
+    """Print the tree of a store."""
+    from prosect.view import show as view
+
+    if arguments.json:
+        output.json_result(view.as_json(Path(arguments.store)))
+    else:
+        output.result(view.show(Path(arguments.store)))
+    return 0
+
+
+def export(arguments: argparse.Namespace) -> int:
+    """Write a store as NetCDF."""
+    from prosect.store.netcdf import export as write
+
+    write(Path(arguments.store), Path(arguments.file), arguments.node, overwrite=arguments.overwrite)
+    output.message(f"wrote {arguments.file}")
+    return 0
+
+
+def plugins(arguments: argparse.Namespace) -> int:
+    """List what is installed."""
+    registry = load_registry()
+    if arguments.json:
+        output.json_result(listing.records(registry, arguments.kind))
+    else:
+        output.result(plugin_listing(registry, arguments.kind))
+    return 0
+
+
+def schema(_arguments: argparse.Namespace) -> int:
+    """Print the JSON Schema of a spec."""
+    output.json_result(installed_schema(load_registry()))
+    return 0
+
+
+def _planned(arguments: argparse.Namespace) -> Plan:
+    return plan_request(
+        Request(
+            source=arguments.spec,
+            out=arguments.out,
+            overrides=arguments.overrides,
+            replace=arguments.replace,
+            counter=_counter() if getattr(arguments, "tokenise", False) else None,
+        )
+    )
+
+
+def _counter() -> TokenCounter:
+    from prosect.cli.counting import count_tokens
+
+    return count_tokens
+
+
+def _counted(counts: dict[str, int]) -> str:
+    words = {"models": "model", "corpora": "corpus", "analyses": "analysis", "steps": "step"}
+    return ", ".join(output.count(number, words[many], many) for many, number in counts.items())

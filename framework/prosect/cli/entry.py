@@ -1,0 +1,70 @@
+"""Entry point of the command line: errors become messages and exit codes."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Final
+
+from prosect.cli import output
+from prosect.cli.arguments import parser
+from prosect.errors import EXIT_FAILED, ProsectError
+
+EXIT_INTERRUPTED: Final = 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code: 0 done, 1 the run failed, 2 the spec or the arguments are wrong.
+
+    Parameters
+    ----------
+    argv
+        Arguments without the program's name; those of the process where None.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal of a narrow encoding shows a stand-in rather than stopping the command.
+        getattr(stream, "reconfigure", _ignore)(errors="replace")
+    arguments = parser().parse_args(argv)
+    with _reassurance():
+        return _carry_out(arguments)
+
+
+def _carry_out(arguments: argparse.Namespace) -> int:
+    try:
+        code: int = arguments.command(arguments)
+        sys.stdout.flush()
+    except ProsectError as error:
+        if arguments.json:
+            output.json_error(error)
+        output.error(error)
+        return error.exit_code
+    except KeyboardInterrupt:
+        output.message("interrupted; finished units are kept, and the same command continues")
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # Who reads stdout has gone; Python must not try to write the rest when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_FAILED
+    return code
+
+
+@contextmanager
+def _reassurance() -> Iterator[None]:
+    """Before the traceback of a bug, say that nothing was lost."""
+    stopped = True
+    try:
+        yield
+        stopped = False
+    finally:
+        if stopped:
+            output.message(
+                "stopped by a bug; nothing finished was lost, and the same command continues. "
+                "Please report what follows."
+            )
+
+
+def _ignore(**_: str) -> None:
+    """Stand in for a stream that cannot be reconfigured."""

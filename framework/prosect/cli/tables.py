@@ -1,0 +1,105 @@
+"""Plans and plugins as text and as records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from prosect.cli import output
+from prosect.planning.cost import component_counts
+from prosect.planning.digest import step_digest
+from prosect.planning.layers import layers_by_stream
+from prosect.planning.model import Plan, Step
+from prosect.plugins import listing
+from prosect.plugins.registry import Registry
+
+_UNKNOWN: Final = "unknown until loaded"
+_HEADINGS: Final = ("step", "tokens", "layers × components", "bytes", "state", "why")  # noqa: RUF001 - the sign of multiplication is meant
+_RIGHT: Final = frozenset({1, 3})
+
+
+def plan_table(plan: Plan) -> str:
+    """Write a plan as a table with one line per step, and the store below it."""
+    rows = [
+        (step.node, _tokens(step), _shape(step), output.size(step.cost.bytes), step.state, step.why)
+        for step in plan.steps
+    ]
+    where = "nothing is stored" if plan.store is None else f"store: {plan.store}"
+    estimated = "" if all(step.cost.exact for step in plan.steps) else "; ~ is estimated, --tokenise counts"
+    return f"{output.table(_HEADINGS, rows, _RIGHT)}\n\n{where}{estimated}"
+
+
+def plan_record(plan: Plan) -> dict[str, Any]:
+    """Write a plan as JSON values."""
+    return {"ok": True, "store": plan.store, "steps": [_step_record(step) for step in plan.steps]}
+
+
+def plugin_listing(registry: Registry, kind: str | None) -> str:
+    """Write what is installed, by kind; then what is broken, claimed twice, or slow to import."""
+    found = listing.rows(registry, kind)
+    blocks = [_kind_block(name, [row for row in found if row.kind == name]) for name in listing.kinds(kind)]
+    return "\n\n".join(block for block in (*blocks, *_faults(registry, kind)) if block)
+
+
+def _tokens(step: Step) -> str:
+    if step.cost.tokens is None:
+        return "?"
+    return f"{step.cost.tokens:,}" if step.cost.exact else f"~{step.cost.tokens:,}"
+
+
+def _shape(step: Step) -> str:
+    labels, layers = _sizes(step)
+    if not labels or not layers:
+        return _UNKNOWN
+    return " + ".join(f"{len(layers[stream])} × {number}" for stream, number in labels.items())  # noqa: RUF001 - as above
+
+
+def _sizes(step: Step) -> tuple[dict[str, int], dict[str, tuple[int, ...]]]:
+    by_stream = layers_by_stream(step.model, step.layer_selection, step.decomposition.declaration)
+    return dict(component_counts(step) or {}), dict(by_stream or {})
+
+
+def _step_record(step: Step) -> dict[str, Any]:
+    labels, layers = _sizes(step)
+    return {
+        "node": step.node,
+        "model": step.model.name,
+        "analysis": step.analysis,
+        "corpus": step.corpus.name,
+        "decomposition": step.decomposition.name,
+        "metrics": [metric.name for metric in step.metrics],
+        "layers": {stream: list(found) for stream, found in layers.items()} or None,
+        "components": labels or None,
+        "tokens": step.cost.tokens,
+        "bytes": step.cost.bytes,
+        "exact": step.cost.exact,
+        "state": step.state,
+        "why": step.why,
+        "digest": step_digest(step.config),
+    }
+
+
+def _kind_block(kind: str, rows: list[listing.Row]) -> str:
+    lines = [kind, *(_indented(output.table(*_table(rows))) if rows else ["  none"])]
+    return "\n".join(lines)
+
+
+def _table(rows: list[listing.Row]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    cells: list[tuple[str, ...]] = [
+        (row.name, row.distribution, ", ".join(map(str, row.options)), row.summary) for row in rows
+    ]
+    return ("name", "from", "options", "what it is"), cells
+
+
+def _indented(text: str) -> list[str]:
+    return [f"  {line}" for line in text.splitlines()]
+
+
+def _faults(registry: Registry, kind: str | None) -> Iterator[str]:
+    for row in listing.broken_rows(registry, kind):
+        names = f" ({', '.join(row.names)})" if row.names else ""
+        yield f"broken: {row.plugin}{names}: {row.reason}"
+    yield from (f"claimed twice: {conflict}" for conflict in registry.conflicts if kind in (None, conflict.kind))
+    for plugin in registry.plugins:
+        if plugin.heavy:
+            yield f"slow: importing {plugin.origin} imports {', '.join(plugin.heavy)}"
