@@ -16,7 +16,7 @@ from prosect.model.load import LoadedModel
 from prosect.terms.closure import ClosureGauge
 from prosect.terms.rebuild import working_dtype
 from prosect.terms.replay import Replay, needs, stream_weights
-from prosect.terms.terms import DenseTerms
+from prosect.terms.dense import DenseTerms
 from prosect_plugins.decompositions import SumOfFactorsOptions
 from prosect_plugins.decompositions.sum_of_factors import rules as sum_of_factors
 

@@ -8,7 +8,7 @@ import torch
 from prosect.api import Component
 from prosect.errors import ClosureError
 from prosect.terms.closure import ClosureGauge, amplification, gap, tolerance
-from prosect.terms.terms import DenseTerms
+from prosect.terms.dense import DenseTerms
 from support.models import description, random_model
 from support.replays import feed_of, run_replay, token_ids
 

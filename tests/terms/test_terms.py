@@ -7,8 +7,9 @@ from torch.nn.functional import layer_norm
 
 from prosect.api import Component
 from prosect.model.weights import NormWeights
-from prosect.terms.replay import through_norm
-from prosect.terms.terms import DenseTerms, Reading, Terms
+from prosect.terms.norms import through_norm
+from prosect.terms.dense import DenseTerms
+from prosect.terms.terms import Reading, Terms
 from prosect.vocab.architecture import Norm
 
 shapes = st.tuples(st.integers(1, 5), st.integers(1, 4), st.integers(2, 9))

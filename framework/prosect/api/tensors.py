@@ -3,6 +3,7 @@
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from prosect.terms.terms import DenseTerms, Terms
+from prosect.terms.dense import DenseTerms
+from prosect.terms.terms import Terms
 
 __all__ = ["Bool", "DenseTerms", "Float", "Int", "Tensor", "Terms"]

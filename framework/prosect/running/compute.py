@@ -21,9 +21,10 @@ from prosect.model.load import LoadedModel
 from prosect.model.tokens import Batch
 from prosect.running.work import StreamWork
 from prosect.terms.closure import ClosureGauge
+from prosect.terms.dense import DenseTerms
 from prosect.terms.rebuild import working_dtype
 from prosect.terms.replay import Replay, StreamWeights, needs, stream_weights
-from prosect.terms.terms import DenseTerms, Reading, Terms
+from prosect.terms.terms import Reading, Terms
 
 Arrays = dict[str, npt.NDArray[Any]]
 Pair = tuple[Batch, Batch | None]

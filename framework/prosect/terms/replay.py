@@ -1,14 +1,8 @@
-"""The linear replay: sends `Terms` through the steps of a network whose data-dependent scalars are frozen.
+"""The linear replay: sends terms through the steps of a network whose data-dependent scalars are frozen.
 
 A decomposition is a table of `Rules`; this engine is the only place where they are carried out. It
-listens to the forward pass (`prosect.model.capture`) and consumes each block as it finishes.
-
-For a norm with input y, true statistics m = mean(y), s = sqrt(var(y) + eps), gain g and bias b:
-
-    t_k <- (t_k - m_k) g / s,  with m_k = mean(t_k), or m_bias = m and 0 for the others;  t_bias += b
-
-Sub-layers book their output under labels: the unbiased part under the sub-layer's own component, and
-b_O + sum_h rowsum_h b_V W_O (attention) or b_2 (feed-forward) under the bias.
+listens to the forward pass (`prosect.model.capture`) and consumes each block as it finishes. The same
+walk drives every kind of terms: dense ones, and factored ones (`prosect.terms.factored`).
 """
 
 from __future__ import annotations
@@ -17,18 +11,21 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
 
 from prosect.model.capture import BlockCapture, Needs
 from prosect.model.weights import Affine, BlockWeights, NormWeights, affine, norm_weights, submodule
+from prosect.terms.addends import Addends, Seen
 from prosect.terms.closure import ClosureGauge
-from prosect.terms.terms import DenseTerms
-from prosect.vocab.architecture import Attention, Block, Branch, FeedForward, Norm, Projection, Stage, Stream
-from prosect.vocab.components import Component, Kind, Site
-from prosect.vocab.rules import Rules, components
+from prosect.terms.norms import through_norm
+from prosect.terms.start import Carried, InputStart, Start
+from prosect.vocab.architecture import Attention, Block, Branch, Norm, Projection, Stage, Stream, Sublayer
+from prosect.vocab.components import Site
+from prosect.vocab.rules import Rules
+from prosect.vocab.scopes import SHORT
 
-Sink = Callable[[int, DenseTerms, Tensor], None]
+Sink = Callable[[int, Carried, Tensor], None]
+ScopeSink = Callable[[int, str, Carried, Tensor], None]
 Pick = Callable[[Tensor], Tensor]
 
 
@@ -60,13 +57,12 @@ def stream_weights(model: nn.Module, stream: Stream, dtype: torch.dtype) -> Stre
     def project(projection: Projection | None) -> Affine | None:
         return None if projection is None else affine(model, projection, dtype)
 
-    final = None if stream.final_norm is None else submodule(model, stream.final_norm.path)
     return StreamWeights(
         blocks=tuple(blocks),
         embedding_norm=read(stream.embedding_norm),
         embedding_projection=project(stream.embedding_projection),
         final_norm=read(stream.final_norm),
-        final_module=final,
+        final_module=None if stream.final_norm is None else submodule(model, stream.final_norm.path),
         final_projection=project(stream.final_projection),
     )
 
@@ -74,44 +70,9 @@ def stream_weights(model: nn.Module, stream: Stream, dtype: torch.dtype) -> Stre
 def needs(rules: Rules, stream: Stream) -> Needs:
     """Say what a table of rules needs from capture."""
     uneven = any(not attention.rows_sum_to_one for block in stream.blocks for attention in block.attentions)
-    return Needs(contexts=rules.heads, attention=uneven)
-
-
-def through_norm(
-    terms: DenseTerms,
-    weights: NormWeights,
-    y: Float[Tensor, "*token hidden"],
-    bias: Component,
-    *,
-    own_mean: bool,
-) -> None:
-    """Send terms through a norm whose true input was ``y``.
-
-    Parameters
-    ----------
-    terms
-        Terms that sum to ``y``; changed in place.
-    weights
-        The norm; statistics are taken of ``y`` in float32 where the family does so.
-    y
-        True input of the norm.
-    bias
-        The label that takes the norm's bias and, unless ``own_mean``, minus the mean.
-    own_mean
-        Centre every term by its own mean.
-    """
-    statistic = y.float() if weights.shape.float32 else y
-    if weights.shape.kind == "layer_norm":
-        mean = statistic.mean(dim=-1, keepdim=True)
-        statistic = statistic - mean
-        if own_mean:
-            terms.centre()
-        else:
-            terms.add(bias, -mean.to(y.dtype))
-    variance = statistic.square().mean(dim=-1, keepdim=True)
-    terms.scale(torch.rsqrt(variance + weights.shape.eps).to(y.dtype) * weights.gain)
-    if weights.bias is not None:
-        terms.add(bias, weights.bias)
+    propagated = "propagate" in (rules.attention, rules.cross_attention)
+    linear = rules.feed_forward != "source"
+    return Needs(contexts=rules.heads, attention=uneven or propagated, sublayers=linear or propagated)
 
 
 class Replay:
@@ -128,9 +89,13 @@ class Replay:
         Takes the wanted tokens out of a captured tensor (batch, position, width), in the dtype of the replay.
     gauge
         Measures closure after every step.
+    start
+        Makes the terms that the replay starts from.
+    scope_sink
+        Takes ``(block, scope, terms, state)`` at every scope of the blocks among ``layers``.
     """
 
-    def __init__(  # noqa: PLR0913 - the six are all that a replay is made of
+    def __init__(  # noqa: PLR0913 - these are all that a replay is made of
         self,
         *,
         stream: Stream,
@@ -139,155 +104,91 @@ class Replay:
         layers: Collection[int],
         pick: Pick,
         gauge: ClosureGauge,
-        sink: Sink,
+        sink: Sink | None = None,
+        start: Start | None = None,
+        scope_sink: ScopeSink | None = None,
     ) -> None:
-        self._stream, self._rules, self._weights = stream, rules, weights
-        self._layers, self._pick, self._gauge, self._sink = frozenset(layers), pick, gauge, sink
-        self._labels = components(stream, rules)
-        self._terms: DenseTerms | None = None
+        self._stream, self.rules, self.weights = stream, rules, weights
+        self.layers, self.pick, self.gauge = frozenset(layers), pick, gauge
+        self._sink, self.scope_sink = sink, scope_sink
+        self.start = start or InputStart(stream, rules)
+        self.addends = Addends(rules, self.start)
+        self._terms: Carried | None = None
         self._state: Tensor | None = None
 
     def embedded(self, raw: Tensor | None, state: Tensor) -> None:
         """Start from the embeddings."""
-        norm, inside = self._weights.embedding_norm, self._rules.embedding_norm == "inside"
-        hidden = self._pick(state)
-        start = self._pick(raw) if norm is not None and inside and raw is not None else hidden
-        terms = DenseTerms.zeros(self._labels, start)
-        terms.add(self._rules.book(Site("input")), start)
-        if norm is not None and inside:
+        norm, inside = self.weights.embedding_norm, self.rules.embedding_norm == "inside"
+        hidden, before = self.pick(state), norm is not None and inside and raw is not None
+        start = self.pick(raw) if before and raw is not None else hidden
+        terms = self.start.terms(start)
+        if norm is not None and before:
             site = Site("bias", part="norm")
-            self._norm(terms, norm, start, site)
-            terms = self._through(terms, self._weights.embedding_projection, site)
+            self.norm(terms, norm, start, site)
+            terms = self._through(terms, self.weights.embedding_projection, site)
         self._terms = terms
-        self._gauge.check("the embeddings", terms, hidden)
+        self.gauge.check("the embeddings", terms, hidden)
         self._emit(0, terms, hidden)
 
     def block(self, capture: BlockCapture) -> None:
         """Send the terms through one finished block."""
-        terms, number = self._standing(), capture.number
-        block = self._stream.blocks[number - 1]
+        number, block = capture.number, self._stream.blocks[capture.number - 1]
+        if self.rules.span == "block":
+            self._terms = self.start.terms(self.pick(capture.inputs[""]))
+        terms = self._standing()
+        walk = _Walk(self, block, capture)
         for place, stage in enumerate(block.stages):
-            self._stage(terms, stage, capture)
-            state = self._state_after(block, place, capture)
-            if state is not None:
-                names = " and ".join(branch.sublayer.kind for branch in stage.branches)
-                self._gauge.check(f"block {number} ({block.path}), after {names}", terms, state)
-        self._state = self._pick(capture.outputs[""])
+            terms = walk.stage(terms, place, stage)
+        self._terms, self._state = terms, self.pick(capture.outputs[""])
         self._emit(number, terms, self._state)
 
     def finished(self, normed: Tensor | None) -> None:
         """Send the terms through the final norm where there is one."""
-        terms, last = self._standing(), self._stream.layers
-        if normed is not None and self._rules.readout == "hidden_states":
-            state = self._pick(normed)
-            self._final(terms, self._last_state())
-            self._gauge.check("the final norm", terms, state)
-            if last in self._layers:
-                self._sink(last, terms, state)
+        if normed is None or self.rules.readout != "hidden_states" or self.rules.span == "block":
+            return
+        terms, last, state = self._standing(), self._stream.layers, self.pick(normed)
+        self._final(terms, self._last_state())
+        self.gauge.check("the final norm", terms, state)
+        if last in self.layers and self._sink is not None:
+            self._sink(last, terms, state)
 
     def projected(self, output: Tensor) -> None:
         """Prove closure behind the final projection; nothing is read there."""
-        if self._rules.readout == "hidden_states":
-            terms = self._through(self._standing(), self._weights.final_projection, Site("bias", part="norm"))
-            self._gauge.check("the final projection", terms, self._pick(output))
+        if self.rules.readout == "hidden_states" and self.rules.span == "stack":
+            terms = self._through(self._standing(), self.weights.final_projection, Site("bias", part="norm"))
+            self.gauge.check("the final projection", terms, self.pick(output))
 
-    def _through(self, terms: DenseTerms, map_: Affine | None, site: Site) -> DenseTerms:
+    def _through(self, terms: Carried, map_: Affine | None, site: Site) -> Carried:
         """Send terms through an affine map; its bias is booked under the bias."""
         if map_ is None:
             return terms
         mapped = terms.mapped(map_.weight)
         if map_.bias is not None:
-            mapped.add(self._rules.book(site), map_.bias)
+            mapped.add(self.rules.book(site), map_.bias)
         return mapped
 
-    def _emit(self, layer: int, terms: DenseTerms, state: Tensor) -> None:
-        readout, final = self._rules.readout, self._weights.final_module
-        if layer not in self._layers:
+    def _emit(self, layer: int, terms: Carried, state: Tensor) -> None:
+        readout, final = self.rules.readout, self.weights.final_module
+        if layer not in self.layers or self._sink is None:
             return
         if readout == "final_norm" and final is not None:
             read = terms.copy()
             self._final(read, state)
             normed = final.forward(state.to(_dtype(final, state))).to(state.dtype)
-            self._gauge.check(f"the final norm read at layer {layer}", read, normed)
+            self.gauge.check(f"the final norm read at layer {layer}", read, normed)
             self._sink(layer, read, normed)
-        elif readout == "residual" or layer < self._stream.layers or final is None:
+        elif readout == "residual" or layer < self._stream.layers or final is None or self.rules.span == "block":
             self._sink(layer, terms, state)
 
-    def _final(self, terms: DenseTerms, state: Tensor) -> None:
-        if self._weights.final_norm is not None:
-            self._norm(terms, self._weights.final_norm, state, Site("bias", part="norm"))
+    def _final(self, terms: Carried, state: Tensor) -> None:
+        if self.weights.final_norm is not None:
+            self.norm(terms, self.weights.final_norm, state, Site("bias", part="norm"))
 
-    def _stage(self, terms: DenseTerms, stage: Stage, capture: BlockCapture) -> None:
-        weights = self._weights.blocks[capture.number - 1]
-        before = stage.branches[0].norm_before
-        if stage.residual == "normed" and before is not None:
-            y = self._pick(capture.inputs[before.path])
-            self._norm(terms, weights.norms[before], y, Site("bias", capture.number, part="norm"))
-        for branch in stage.branches:
-            addend = self._addend(branch, weights, capture)
-            if branch.norm_after is not None:
-                site = Site("bias", capture.number, part=branch.sublayer.kind)
-                y = self._pick(capture.inputs[branch.norm_after.path])
-                self._norm(addend, weights.norms[branch.norm_after], y, site)
-            terms.add_terms(addend, branch.scale)
-        if stage.norm is not None:
-            y = self._pick(capture.inputs[stage.norm.path])
-            self._norm(terms, weights.norms[stage.norm], y, Site("bias", capture.number, part="norm"))
+    def norm(self, terms: Carried, norm: NormWeights, y: Tensor, site: Site) -> None:
+        """Send terms through a norm whose true input was ``y``, in place."""
+        through_norm(terms, norm, y, self.rules.book(site), own_mean=self.rules.norm_mean == "own")
 
-    def _addend(self, branch: Branch, weights: BlockWeights, capture: BlockCapture) -> DenseTerms:
-        sublayer = branch.sublayer
-        if isinstance(sublayer, FeedForward):
-            return self._feed_forward(sublayer, weights, capture)
-        return self._attention(sublayer, weights, capture)
-
-    def _feed_forward(self, sublayer: FeedForward, weights: BlockWeights, capture: BlockCapture) -> DenseTerms:
-        output, bias = self._pick(capture.outputs[sublayer.path]), weights.feed_forward[sublayer].down.bias
-        return self._booked(sublayer.kind, capture.number, output, bias)
-
-    def _attention(self, sublayer: Attention, weights: BlockWeights, capture: BlockCapture) -> DenseTerms:
-        own, output = weights.attention[sublayer], self._pick(capture.outputs[sublayer.output.path])
-        sums = None
-        if not sublayer.rows_sum_to_one:
-            sums = self._pick(capture.attention[sublayer.path].sum(dim=-1).transpose(1, 2))
-        if not self._rules.heads:
-            return self._booked(sublayer.kind, capture.number, output, own.bias_output(sums))
-        context = self._pick(capture.inputs[sublayer.output.path])
-        mixed = context.reshape(*context.shape[:-1], sublayer.heads, sublayer.head_dim)
-        heads = torch.einsum("...he,hed->h...d", mixed, own.output_heads)
-        if own.value_bias_share is not None:
-            share = own.value_bias_share if sums is None else sums.unsqueeze(-1) * own.value_bias_share
-            heads = heads - (
-                share.movedim(-2, 0) if sums is not None else share.reshape(len(share), *[1] * (heads.dim() - 2), -1)
-            )
-        sites = [Site(sublayer.kind, capture.number, head) for head in range(sublayer.heads)]
-        return self._gather(sites, list(heads), capture.number, own.bias_output(sums).expand_as(output))
-
-    def _booked(self, kind: Kind, number: int, output: Tensor, bias: Tensor | None) -> DenseTerms:
-        offset = output.new_zeros(output.shape[-1]) if bias is None else bias
-        return self._gather([Site(kind, number)], [output - offset], number, offset.expand_as(output))
-
-    def _gather(self, sites: list[Site], vectors: list[Tensor], number: int, bias: Tensor) -> DenseTerms:
-        booked = [self._rules.book(site) for site in [*sites, Site("bias", number, part=sites[0].kind)]]
-        labels = tuple(dict.fromkeys(booked))
-        addend = DenseTerms.zeros(labels, bias)
-        for label, vector in zip(booked, [*vectors, bias], strict=True):
-            addend.add(label, vector)
-        return addend
-
-    def _norm(self, terms: DenseTerms, norm: NormWeights, y: Tensor, site: Site) -> None:
-        bias = self._rules.book(site)
-        through_norm(terms, norm, y, bias, own_mean=self._rules.norm_mean == "own")
-
-    def _state_after(self, block: Block, place: int, capture: BlockCapture) -> Tensor | None:
-        stage = block.stages[place]
-        if stage.norm is not None:
-            return self._pick(capture.outputs[stage.norm.path])
-        if place == len(block.stages) - 1:
-            return self._pick(capture.outputs[""])
-        following = block.stages[place + 1].branches[0].norm_before
-        return None if following is None else self._pick(capture.inputs[following.path])
-
-    def _standing(self) -> DenseTerms:
+    def _standing(self) -> Carried:
         if self._terms is None:
             raise RuntimeError("a block was replayed before the embeddings")
         return self._terms
@@ -296,6 +197,89 @@ class Replay:
         if self._state is None:
             raise RuntimeError("the final norm was replayed before any block")
         return self._state
+
+
+class _Walk:
+    """The way through one block, stage by stage; every point is checked, and handed on where it is a scope."""
+
+    def __init__(self, replay: Replay, block: Block, capture: BlockCapture) -> None:
+        self._replay, self._block, self._seen = replay, block, Seen(capture, replay.pick)
+        self._weights = replay.weights.blocks[capture.number - 1]
+        self._scoped = replay.scope_sink is not None and capture.number in replay.layers
+        self._name = ""
+
+    def stage(self, terms: Carried, place: int, stage: Stage) -> Carried:
+        """Send terms through one stage."""
+        before = stage.branches[0].norm_before
+        if stage.residual == "normed" and before is not None:
+            self._norm(terms, before, "norm")
+            self._reach("_norm", terms, self._seen.output(before.path))
+        fresh = place == 0 and self._replay.rules.span == "block"
+        passed, self._name = self._name, ""
+        addends = []
+        for branch in stage.branches:
+            read = terms if stage.residual == "normed" else self._read(terms, branch, passed, fresh=fresh)
+            addends.append(self._branch(branch, read, fresh=fresh))
+        for branch, addend in zip(stage.branches, addends, strict=True):
+            terms.add_terms(addend, branch.scale)
+        self._reach("_res", terms, self._after_addition(place, stage))
+        if stage.norm is not None:
+            self._norm(terms, stage.norm, "norm")
+            self._reach("_norm", terms, self._seen.output(stage.norm.path))
+        return terms
+
+    def _branch(self, branch: Branch, read: Carried | None, *, fresh: bool) -> Carried:
+        read = read if self._replay.addends.reads(branch.sublayer) else None
+        addend = self._replay.addends.make(branch.sublayer, read, self._weights, self._seen, fresh=fresh)
+        looked_at = self._scoped or self._replay.addends.reads(branch.sublayer)
+        output = self._seen.output(_last_module(branch.sublayer)) if looked_at else None
+        self._reach(f"_{SHORT[branch.sublayer.kind]}", addend, output)
+        if branch.norm_after is not None:
+            self._norm(addend, branch.norm_after, branch.sublayer.kind)
+            self._reach("_norm", addend, self._seen.output(branch.norm_after.path))
+        return addend
+
+    def _read(self, terms: Carried, branch: Branch, passed: str, *, fresh: bool) -> Carried | None:
+        """Return what a branch reads: the stream, or a normed copy; None where its rule does not look at it."""
+        replay, norm = self._replay, branch.norm_before
+        if not replay.addends.reads(branch.sublayer):
+            return None
+        if norm is None:
+            return terms
+        if fresh:
+            return replay.start.terms(self._seen.output(norm.path))
+        read = terms.copy()
+        self._norm(read, norm, "norm")
+        kept, self._name = self._name, passed
+        self._reach("_norm", read, self._seen.output(norm.path))
+        self._name = kept
+        return read
+
+    def _norm(self, terms: Carried, norm: Norm, part: str) -> None:
+        y, site = self._seen.input(norm.path), Site("bias", self._seen.number, part=part)
+        self._replay.norm(terms, self._weights.norms[norm], y, site)
+
+    def _reach(self, passed: str, terms: Carried, state: Tensor | None) -> None:
+        """Check the terms where the true state is known, and read them where they are a scope."""
+        self._name = f"{self._name}{passed}".lstrip("_")
+        number = self._seen.number
+        if state is not None:
+            self._replay.gauge.check(f"block {number} ({self._block.path}), at {self._name}", terms, state)
+        if self._scoped and self._replay.scope_sink is not None:
+            self._replay.scope_sink(number, self._name, terms, terms.sum() if state is None else state)
+
+    def _after_addition(self, place: int, stage: Stage) -> Tensor | None:
+        """Return the true stream after a stage's addition, where some module shows it."""
+        if stage.norm is not None:
+            return self._seen.input(stage.norm.path) if self._scoped else None
+        if place == len(self._block.stages) - 1:
+            return self._seen.output("")
+        following = self._block.stages[place + 1].branches[0].norm_before
+        return None if following is None else self._seen.input(following.path)
+
+
+def _last_module(sublayer: Sublayer) -> str:
+    return sublayer.output.path if isinstance(sublayer, Attention) else sublayer.path
 
 
 def _dtype(module: nn.Module, like: Tensor) -> torch.dtype:

@@ -20,6 +20,21 @@ class Rules:
     ----------
     book
         The component under which the vector entering the residual stream at a site is booked.
+    start
+        ``input``: the embeddings are one term; ``tokens``: every token of the sentence (or group of tokens) is
+        a term of its own, and the labels are those tokens.
+    span
+        ``stack``: one replay through all blocks; ``block``: a new one from the true input of every block.
+    attention, cross_attention
+        ``source``: the unbiased output is booked under a label; ``propagate``: the terms are mixed with the true
+        weights (for cross-attention those of the encoder).
+    feed_forward
+        ``source``, or the rule by which the block is made linear: ``tangent``, ``secant``, ``relu_mask``.
+    gated
+        The rule for gated blocks: ``path``, ``half``, ``frozen``, ``tangent``.
+    value_bias
+        What the value bias b_V adds to an attention's output is booked under the ``bias``, under the ``token``
+        it comes with, or (``first_block``) under the token in the first block and the bias afterwards.
     norm_mean
         ``bias``: the mean that a LayerNorm subtracts is booked under the bias (Mickus 2022);
         ``own``: every term is centred by its own mean (Kobayashi 2021, Oh & Schuler 2023).
@@ -34,6 +49,13 @@ class Rules:
     """
 
     book: Callable[[Site], Component]
+    start: Literal["input", "tokens"] = "input"
+    span: Literal["stack", "block"] = "stack"
+    attention: Literal["source", "propagate"] = "source"
+    cross_attention: Literal["source", "propagate"] = "source"
+    feed_forward: Literal["source", "tangent", "secant", "relu_mask"] = "source"
+    gated: Literal["path", "half", "frozen", "tangent"] = "path"
+    value_bias: Literal["bias", "first_block", "token"] = "bias"
     norm_mean: Literal["bias", "own"] = "bias"
     embedding_norm: Literal["inside", "outside"] = "inside"
     heads: bool = False

@@ -1,0 +1,179 @@
+"""`DenseTerms`: terms held as one tensor, and the linear steps that the replay sends them through."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from prosect.model.weights import AttentionWeights
+from prosect.terms.linearise import Linearised
+from prosect.terms.terms import Terms
+from prosect.vocab.components import Component
+
+# Bytes of the intermediate values that a step may hold beside the terms themselves.
+CHUNK_BYTES: Final = 64 * 2**20
+
+
+class DenseTerms:
+    """Terms held as one tensor (component, *token, hidden), changed in place by the replay.
+
+    Parameters
+    ----------
+    components
+        Labels in the order of the first axis.
+    vectors
+        The terms; zeros for labels under which nothing is booked yet.
+    partial
+        These are some of the labels only: what is booked under others is left to their own replay.
+    slots
+        Where labels are tokens: the place of each token's label, -1 for tokens under none of these labels.
+    """
+
+    def __init__(
+        self,
+        components: tuple[Component, ...],
+        vectors: Float[Tensor, "component *token hidden"],
+        *,
+        partial: bool = False,
+        slots: Int[Tensor, "batch source"] | None = None,
+    ) -> None:
+        self._components = components
+        self._vectors = vectors
+        self._partial = partial
+        self._slots = slots
+        self._place = {component: place for place, component in enumerate(components)}
+
+    @classmethod
+    def zeros(
+        cls, components: tuple[Component, ...], like: Float[Tensor, "*token hidden"], *, partial: bool = False
+    ) -> DenseTerms:
+        """Make terms that are all zero, for tokens and dtype as in ``like``."""
+        return cls(components, like.new_zeros((len(components), *like.shape)), partial=partial)
+
+    @property
+    def components(self) -> tuple[Component, ...]:
+        """Labels in the order of the ``component`` axis."""
+        return self._components
+
+    def copy(self) -> DenseTerms:
+        """Copy, so that one stream can be read in two ways."""
+        return self._with(self._vectors.clone())
+
+    def add(self, component: Component, vectors: Float[Tensor, "*token hidden"] | Float[Tensor, " hidden"]) -> None:
+        """Add vectors (or one vector for all tokens) to one term."""
+        place = self._place.get(component)
+        if place is not None:
+            self._vectors[place] += vectors
+        elif not self._partial:
+            raise KeyError(component)
+
+    def add_terms(self, other: Terms, scale: float = 1.0) -> None:
+        """Add each term of ``other`` to the term of the same label."""
+        if other.components == self._components:
+            self._vectors.add_(other.dense(), alpha=scale)
+            return
+        for component, vectors in zip(other.components, other.dense(), strict=True):
+            self.add(component, vectors if scale == 1.0 else vectors * scale)
+
+    def normalise(self, inverse: Float[Tensor, "*token 1"], gain: Float[Tensor, "*hidden"]) -> None:
+        """Multiply every term by one number per token and one per coordinate."""
+        self._vectors *= inverse * gain
+
+    def centre(self) -> None:
+        """Subtract from every term its own mean over ``hidden``."""
+        self._vectors -= self._vectors.mean(dim=-1, keepdim=True)
+
+    def mapped(self, weight: Float[Tensor, "hidden out"]) -> DenseTerms:
+        """Send every term through the same linear map t W."""
+        return self._with(self._vectors @ weight)
+
+    def attended(
+        self, alpha: Float[Tensor, "batch head token source"], weights: AttentionWeights, *, value_bias: bool
+    ) -> DenseTerms:
+        """Mix every term with the true attention weights: sum_h alpha_h (t W_V^h) W_O^h.
+
+        Terms have the axes (component, batch, source, hidden). With ``value_bias`` what b_V adds goes to the token
+        it comes with: t_j += sum_h alpha_ij^h b_V^h W_O^h; otherwise no bias is added.
+        """
+        shape, out = weights.shape, []
+        group = shape.heads // shape.kv_heads
+        for some in self._chunks(2 * shape.heads * shape.head_dim):
+            values = some @ weights.value.weight
+            values = values.reshape(*values.shape[:-1], shape.kv_heads, shape.head_dim)
+            values = values.repeat_interleave(group, dim=-2) if group > 1 else values
+            mixed = torch.einsum("bhij,kbjhe->kbihe", alpha, values)
+            out.append(mixed.flatten(-2) @ weights.output.weight)
+        addend = torch.cat(out)
+        if value_bias and weights.value_bias_share is not None and self._slots is not None:
+            shares = torch.einsum("bhij,hd->bjid", alpha, weights.value_bias_share)
+            batch, source = torch.nonzero(self._slots >= 0, as_tuple=True)
+            addend.index_put_((self._slots[batch, source], batch), shares[batch, source], accumulate=True)
+        return self._with(addend)
+
+    def fed_forward(self, lin: Linearised) -> DenseTerms:
+        """Send every term through a feed-forward block linearised at the true input, without its constant part."""
+        return self._with(torch.cat([lin.apply(some) for some in self._chunks(2 * lin.width)]))
+
+    def sum(self) -> Float[Tensor, "*token hidden"]:
+        """Sum of all terms."""
+        return self._vectors.sum(dim=0)
+
+    def norm(self) -> Float[Tensor, " component *token"]:
+        """Euclidean norm of every term."""
+        norms: Tensor = torch.linalg.vector_norm(self._vectors, dim=-1)
+        return norms
+
+    def dot(self, other: Float[Tensor, "*token hidden"]) -> Float[Tensor, " component *token"]:
+        """Dot product of every term with one vector per token."""
+        return torch.einsum("k...d,...d->k...", self._vectors, other)
+
+    def distance(self, other: Float[Tensor, "*token hidden"]) -> Float[Tensor, " component *token"]:
+        """Euclidean distance of every term from one vector per token."""
+        return torch.stack([torch.linalg.vector_norm(term - other, dim=-1) for term in self._vectors])
+
+    def gram(self) -> Float[Tensor, "component component *token"]:
+        """Dot products of the terms with each other."""
+        return torch.einsum("k...d,l...d->kl...", self._vectors, self._vectors)
+
+    def dense(self) -> Float[Tensor, "component *token hidden"]:
+        """Return the vectors themselves; not to be changed in place."""
+        return self._vectors
+
+    def _with(self, vectors: Tensor) -> DenseTerms:
+        return DenseTerms(self._components, vectors, partial=self._partial, slots=self._slots)
+
+    def _chunks(self, width: int) -> Iterator[Tensor]:
+        """Cut the labels so that ``width`` numbers per token and label stay within the budget."""
+        tokens = self._vectors[0].numel() // self._vectors.shape[-1]
+        size = max(1, CHUNK_BYTES // max(1, tokens * width * self._vectors.element_size()))
+        return iter(torch.split(self._vectors, size))
+
+
+def source_terms(
+    components: tuple[Component, ...],
+    vectors: Float[Tensor, "batch token hidden"],
+    slots: Int[Tensor, "batch token"],
+    *,
+    partial: bool = False,
+) -> DenseTerms:
+    """Start with every token under its own label, or that of its group.
+
+    Parameters
+    ----------
+    components
+        Labels.
+    vectors
+        The states from which the replay starts.
+    slots
+        For each token the place of its label; -1 for a token under none of these labels.
+    partial
+        As for `DenseTerms`.
+    """
+    terms = vectors.new_zeros((len(components), *vectors.shape))
+    batch, token = torch.nonzero(slots >= 0, as_tuple=True)
+    terms[slots[batch, token], batch, token] = vectors[batch, token]
+    return DenseTerms(components, terms, partial=partial, slots=slots)

@@ -1,0 +1,125 @@
+"""What a replay starts from: the labels, and how the first state is put under them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from prosect.model.weights import AttentionWeights
+from prosect.terms.dense import DenseTerms, source_terms
+from prosect.terms.linearise import Linearised
+from prosect.terms.terms import Terms
+from prosect.vocab.architecture import Stream
+from prosect.vocab.components import Component, Site
+from prosect.vocab.rules import Rules, components
+
+
+@runtime_checkable
+class Carried(Terms, Protocol):
+    """Terms that the replay can send through the steps of a network; `Terms` is what a metric sees of them."""
+
+    def copy(self) -> Carried:
+        """Copy, so that one stream can be read in two ways."""
+        ...
+
+    def add(self, component: Component, vectors: Tensor) -> None:
+        """Add vectors (or one vector for all tokens) to one term, in place."""
+        ...
+
+    def add_terms(self, other: Carried, scale: float = 1.0) -> None:
+        """Add each term of ``other`` to the term of the same label, in place."""
+        ...
+
+    def normalise(self, inverse: Tensor, gain: Tensor) -> None:
+        """Multiply every term by one number per token and one per coordinate, in place."""
+        ...
+
+    def centre(self) -> None:
+        """Subtract from every term its own mean over ``hidden``, in place."""
+        ...
+
+    def mapped(self, weight: Tensor) -> Carried:
+        """Send every term through the same linear map."""
+        ...
+
+    def attended(self, alpha: Tensor, weights: AttentionWeights, *, value_bias: bool) -> Carried:
+        """Mix every term with the true attention weights."""
+        ...
+
+    def fed_forward(self, lin: Linearised) -> Carried:
+        """Send every term through a feed-forward block made linear."""
+        ...
+
+
+@runtime_checkable
+class Start(Protocol):
+    """Puts states under labels."""
+
+    def terms(self, state: Float[Tensor, "*token hidden"]) -> Carried:
+        """Make terms which sum to a state that is not taken apart any further."""
+        ...
+
+    def encoder(self, state: Float[Tensor, "batch source hidden"]) -> Carried:
+        """Make terms of the encoder's last state, as cross-attention reads it."""
+        ...
+
+
+@dataclass(frozen=True)
+class InputStart:
+    """The state is one term, under the label of the input.
+
+    Attributes
+    ----------
+    stream, rules
+        Whose labels they are.
+    """
+
+    stream: Stream
+    rules: Rules
+
+    def terms(self, state: Float[Tensor, "*token hidden"]) -> Carried:
+        """Make terms that are all zero but for the input."""
+        terms = DenseTerms.zeros(components(self.stream, self.rules), state)
+        terms.add(self.rules.book(Site("input")), state)
+        return terms
+
+    def encoder(self, state: Float[Tensor, "batch source hidden"]) -> Carried:
+        """Put the encoder's state under the label of cross-attention."""
+        terms = DenseTerms.zeros(components(self.stream, self.rules), state)
+        terms.add(self.rules.book(Site("cross_attention")), state)
+        return terms
+
+
+@dataclass(frozen=True)
+class TokenStart:
+    """Every token of the sentence, or group of them, is a term of its own.
+
+    Attributes
+    ----------
+    labels
+        Labels in the order of the ``component`` axis.
+    slots
+        Place of each token's label, shape (batch, position); -1 for tokens under none of these labels.
+    partial
+        These are some of the labels only; what is booked under others is left out.
+    encoder_slots
+        The same for the tokens of the encoder, where they have labels of their own.
+    """
+
+    labels: tuple[Component, ...]
+    slots: Int[Tensor, "batch token"]
+    partial: bool = False
+    encoder_slots: Int[Tensor, "batch source"] | None = None
+
+    def terms(self, state: Float[Tensor, "batch token hidden"]) -> Carried:
+        """Put every token's state under its own label."""
+        return source_terms(self.labels, state, self.slots, partial=self.partial)
+
+    def encoder(self, state: Float[Tensor, "batch source hidden"]) -> Carried:
+        """Put the encoder's state at every source token under the label of that token."""
+        if self.encoder_slots is None:
+            raise RuntimeError("source tokens have no labels")
+        return source_terms(self.labels, state, self.encoder_slots, partial=self.partial)
