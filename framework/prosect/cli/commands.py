@@ -19,29 +19,32 @@ from prosect.plugins.registry import load_registry
 
 def run(arguments: argparse.Namespace) -> int:
     """Carry out a spec."""
-    plan = _planned(arguments)
-    refuse_changes(plan)
+    found = _planned(arguments)
+    refuse_changes(found)
+    from prosect.cli.ending import summary_record, summary_text
     from prosect.running.loop import execute
     from prosect.running.progress import reporter
 
-    summary = execute(plan, reporter(sys.stderr, quiet=arguments.quiet))
-    from prosect.view.show import as_json, show
-
+    report = reporter(sys.stderr, quiet=arguments.quiet)
+    try:
+        summary = execute(found, report)
+    finally:
+        report.close()
     if arguments.json:
-        output.json_result(as_json(summary.store))
+        output.json_result(summary_record(summary))
     else:
-        output.result(show(summary.store))
+        output.result(summary_text(found, summary))
     return 0
 
 
 def check(arguments: argparse.Namespace) -> int:
     """Check a spec."""
-    plan = _planned(arguments)
+    found = _planned(arguments)
     counts = {
-        "models": len(plan.models),
-        "corpora": len(plan.corpora),
-        "analyses": len(plan.spec.analyses),
-        "steps": len(plan.steps),
+        "models": len(found.models),
+        "corpora": len(found.corpora),
+        "analyses": len(found.spec.analyses),
+        "steps": len(found.steps),
     }
     if arguments.json:
         output.json_result({"ok": True, "spec": arguments.spec, **counts, "problems": []})
