@@ -53,12 +53,8 @@ def _where(summary: Summary) -> str:
 def _first_variables(tree: xr.DataTree, step: Step) -> Iterator[tuple[str, xr.DataArray]]:
     """First variable over (layer, component, token) that a step names, of its node or of each of its streams."""
     names = (variable.name for metric in step.metrics for variable in metric.declaration.produces)
-    name = next((name for name in names if _fits(tree, step.node, name)), None)
-    for found in tree[step.node].subtree:
-        if name in found.data_vars and found[name].nbytes <= _LARGEST:
-            yield found.path.lstrip("/"), found[name]
-
-
-def _fits(tree: xr.DataTree, node: str, name: str) -> bool:
-    dims = [set(found[name].dims) for found in tree[node].subtree if name in found.data_vars]
-    return bool(dims) and all(found == {LAYER, COMPONENT, TOKEN} for found in dims)
+    for name in names:
+        found = [(node.path.lstrip("/"), node.ds[name]) for node in tree[step.node].subtree if name in node.data_vars]
+        if found and all(set(variable.dims) == {LAYER, COMPONENT, TOKEN} for _, variable in found):
+            yield from ((path, variable) for path, variable in found if variable.nbytes <= _LARGEST)
+            return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import Any
 
 from prosect.errors import ProsectError, SpecError
@@ -45,14 +46,18 @@ def count(number: int, one: str, many: str | None = None) -> str:
 
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[str]], right: frozenset[int] = frozenset()) -> str:
-    """Align columns; those in ``right`` to the right, the last one unpadded."""
-    lines = [tuple(headings), *map(tuple, rows)]
+    """Align columns; those in ``right`` to the right. A cell may have several lines."""
+    lines = [tuple(headings), *(line for row in rows for line in zip_longest(*_lines(row), fillvalue=""))]
     widths = [max(len(line[column]) for line in lines) for column in range(len(headings))]
 
     def cell(line: Sequence[str], column: int) -> str:
         return line[column].rjust(widths[column]) if column in right else line[column].ljust(widths[column])
 
     return "\n".join("  ".join(cell(line, column) for column in range(len(headings))).rstrip() for line in lines)
+
+
+def _lines(row: Sequence[str]) -> list[list[str]]:
+    return [cell.split("\n") for cell in row]
 
 
 def size(number: int | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from textwrap import fill
 from typing import Any, Final
 
 from prosect.cli import output
@@ -15,6 +16,7 @@ from prosect.plugins.registry import Registry
 
 _UNKNOWN: Final = "unknown until loaded"
 _HEADINGS: Final = ("step", "tokens", "layers × components", "bytes", "state", "why")  # noqa: RUF001 - the sign of multiplication is meant
+_WIDTH: Final = 56
 _RIGHT: Final = frozenset({1, 3})
 
 
@@ -86,7 +88,8 @@ def _kind_block(kind: str, rows: list[listing.Row]) -> str:
 
 def _table(rows: list[listing.Row]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     cells: list[tuple[str, ...]] = [
-        (row.name, row.distribution, ", ".join(map(str, row.options)), row.summary) for row in rows
+        (row.name, row.distribution, fill(", ".join(map(str, row.options)), _WIDTH), fill(row.summary, _WIDTH))
+        for row in rows
     ]
     return ("name", "from", "options", "what it is"), cells
 

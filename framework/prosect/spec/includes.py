@@ -95,9 +95,10 @@ class _Reader:
             place = Place(name, before.count(b"\n") + 1, error.start - before.rfind(b"\n"))
             self._note(place, (), "the file is not UTF-8 text", code="file")
         except FileNotFoundError:
-            self._note(asked_at, path, f"there is no file {name!r}", code="file")
+            self._note(asked_at, path, f"there is no file {name!r}" if path else "there is no such file", code="file")
         except OSError as error:
-            self._note(asked_at, path, f"{name!r} cannot be read: {error.strerror}", code="file")
+            what = repr(name) if path else "the file"
+            self._note(asked_at, path, f"{what} cannot be read: {error.strerror}", code="file")
         return None
 
     def _includes(self, document: Document, name: str, chain: tuple[str, ...]) -> None:

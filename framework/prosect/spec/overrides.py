@@ -51,7 +51,8 @@ def _parse(text: str) -> tuple[KeyPath, Data]:
     if not equals or "" in path:
         raise _OverrideError((), f"{text!r} is not of the form path=value, for example compute.device=cpu")
     if path[0] not in _SECTIONS:
-        raise _OverrideError(path, f"there is no section {str(path[0])!r}", nearest(path[0], _SECTIONS))
+        message = f"there is no section {str(path[0])!r}; the sections are: {', '.join(_SECTIONS)}"
+        raise _OverrideError(path, message, nearest(path[0], _SECTIONS))
     try:
         return path, read_value(value)
     except ValueError as error:
