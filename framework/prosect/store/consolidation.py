@@ -17,14 +17,19 @@ from prosect.store.atomic import write_text
 from prosect.store.folder import ResultFolder
 
 KEY: Final = "consolidated_metadata"
+ROOT: Final = "zarr.json"
+
+
+def present(store: Path) -> bool:
+    """Whether there is a copy."""
+    return _metadata(store).get(KEY) is not None
 
 
 def drop(store: Path) -> None:
     """Remove the copy, if there is one."""
-    file = store / "zarr.json"
-    metadata = json.loads(file.read_text(encoding="utf-8"))
+    metadata = _metadata(store)
     if metadata.pop(KEY, None) is not None:
-        write_text(file, json.dumps(metadata, indent=2))
+        write_text(store / ROOT, json.dumps(metadata, indent=2))
 
 
 def refresh(folder: ResultFolder) -> None:
@@ -35,3 +40,8 @@ def refresh(folder: ResultFolder) -> None:
             "ignore", message="Consolidated metadata is currently not part", category=ZarrUserWarning
         )
         zarr.consolidate_metadata(folder, zarr_format=3)
+
+
+def _metadata(store: Path) -> dict[str, object]:
+    metadata: dict[str, object] = json.loads((store / ROOT).read_text(encoding="utf-8"))
+    return metadata

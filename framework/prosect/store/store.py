@@ -92,6 +92,11 @@ class Store:
         """Attributes of the root: the provenance."""
         return dict(self._root().attrs)
 
+    @property
+    def sealed(self) -> bool:
+        """Whether nothing has changed since the last `seal`; a run that was killed just before it seals again."""
+        return consolidation.present(self.path)
+
     def steps(self) -> dict[str, StepRecord]:
         """Read the records of all steps, by node."""
         return journal.steps(self.path)
