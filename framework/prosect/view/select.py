@@ -123,20 +123,29 @@ def _changes(numbers: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
 
 
 def _sum(values: npt.NDArray[Any], starts: Offsets, axis: int) -> npt.NDArray[Any]:
-    found = np.add.reduceat(np.nan_to_num(values, nan=0.0, posinf=np.inf, neginf=-np.inf), starts, axis)
-    known: npt.NDArray[Any] = np.where(_count(values, starts, axis) > 0, found, np.nan)
-    return known
-
-
-def _count(values: npt.NDArray[Any], starts: Offsets, axis: int) -> npt.NDArray[Any]:
-    found: npt.NDArray[Any] = np.add.reduceat(~np.isnan(values), starts, axis, dtype=np.int64)
-    return found
+    return _total(values, starts, axis).astype(_result(values))
 
 
 def _mean(values: npt.NDArray[Any], starts: Offsets, axis: int) -> npt.NDArray[Any]:
-    total = _sum(values.astype(np.float64), starts, axis)
-    found: npt.NDArray[Any] = total / np.maximum(_count(values, starts, axis), 1)
-    return found.astype(values.dtype) if values.dtype.kind == "f" else found
+    found: npt.NDArray[Any] = _total(values, starts, axis) / np.maximum(_count(values, starts, axis), 1)
+    return found.astype(_result(values))
+
+
+def _total(values: npt.NDArray[Any], starts: Offsets, axis: int) -> npt.NDArray[np.float64]:
+    """Sums in float64, NaN where there is nothing to add."""
+    known = np.where(np.isnan(values), 0.0, values)
+    found: npt.NDArray[np.float64] = np.add.reduceat(known, starts, axis, dtype=np.float64)
+    found[_count(values, starts, axis) == 0] = np.nan
+    return found
+
+
+def _count(values: npt.NDArray[Any], starts: Offsets, axis: int) -> npt.NDArray[np.int64]:
+    found: npt.NDArray[np.int64] = np.add.reduceat(~np.isnan(values), starts, axis, dtype=np.int64)
+    return found
+
+
+def _result(values: npt.NDArray[Any]) -> np.dtype[Any]:
+    return values.dtype if values.dtype.kind == "f" else np.dtype(np.float64)
 
 
 REDUCTIONS: Final[dict[str, Reduce]] = {
