@@ -143,10 +143,10 @@ def test_names_that_stand_twice_are_refused(extent, stream):
 
 
 def test_an_unknown_dimension_is_refused_unless_its_length_is_given(extent):
-    arrays = metric_arrays(metric(Variable(name="x", dims=("scope", "token"), long_name="x")), "float32")
-    with pytest.raises(UsageError, match="how long these dimensions are: scope"):
+    arrays = metric_arrays(metric(Variable(name="x", dims=("neuron", "token"), long_name="x")), "float32")
+    with pytest.raises(UsageError, match="how long these dimensions are: neuron"):
         node_layout("m/a", extent, arrays, {})
-    wider = Extent(layers=(1,), components=HEADS, stream=extent.stream, hidden=8, unit_tokens=4, others={"scope": 2})
+    wider = Extent(layers=(1,), components=HEADS, stream=extent.stream, hidden=8, unit_tokens=4, others={"neuron": 2})
     assert node_layout("m/a", wider, arrays, {}).shape(arrays[0]) == (1, 2, 3)
 
 

@@ -60,7 +60,7 @@ def test_unwritten_units_read_as_missing(store, writer):
     norm = zarr.open_group(store.path, mode="r")[writer.NODE]["norm"][...]
     assert np.isnan(norm[:, :, : unit.start]).all()
     assert np.isnan(norm[:, :, unit.stop :]).all()
-    assert np.isfinite(norm[:, 1:, unit.start : unit.stop]).all()
+    assert np.isfinite(norm[1:, :, unit.start : unit.stop]).all()
 
 
 def test_the_journal_knows_units_and_what_was_noted(store, writer):
@@ -103,6 +103,20 @@ def test_a_sealed_store_can_be_extended(writer, tmp_path):
         assert set(tree["tiny"].children) == {"factors", "more"}
         assert tree.attrs["again"] is True
         assert tree.attrs["spec"] == "models: …"
+
+
+def test_a_store_knows_whether_it_changed_since_it_was_sealed(store, writer):
+    assert not store.sealed
+    store.seal({})
+    assert store.sealed
+    node = writer.layout()
+    store.allocate([node], writer.record(node))
+    assert not store.sealed
+    fill(store, writer, node, writer.record(node))
+    assert not store.sealed
+    store.seal({})
+    store.remove(writer.NODE)
+    assert not store.sealed
 
 
 def test_a_step_is_not_finished_while_units_are_missing(store, writer):

@@ -132,7 +132,7 @@ def _mean(values: npt.NDArray[Any], starts: Offsets, axis: int) -> npt.NDArray[A
 
 
 def _total(values: npt.NDArray[Any], starts: Offsets, axis: int) -> npt.NDArray[np.float64]:
-    """Sums in float64, NaN where there is nothing to add."""
+    """Add up in float64; NaN where there is nothing to add."""
     known = np.where(np.isnan(values), 0.0, values)
     found: npt.NDArray[np.float64] = np.add.reduceat(known, starts, axis, dtype=np.float64)
     found[_count(values, starts, axis) == 0] = np.nan
