@@ -117,6 +117,9 @@ class _Reader:
     def _merge(self, document: Document, folder: Path) -> None:
         self.merged.spans.setdefault((), document.span(()))
         for section, value in document.data.items():
+            if section in (*NAMED, *SETTINGS):
+                self.merged.data.setdefault(section, {})
+                self.merged.spans.setdefault((section,), document.span((section,)))
             if section in NAMED and value is not None:
                 self._entries(document, section, folder)
             elif section in SETTINGS and value is not None:
@@ -145,8 +148,6 @@ class _Reader:
     def _children(self, document: Document, section: str) -> Mapping[str, Any]:
         value = document.data[section]
         if isinstance(value, Mapping):
-            self.merged.data.setdefault(section, {})
-            self.merged.spans.setdefault((section,), document.span((section,)))
             return value
         message = "expected keys and values below it" if section in SETTINGS else "expected names, each with its entry"
         self._note(document.span((section,)).value, (section,), message, code="wrong-type")

@@ -23,6 +23,8 @@ M = TypeVar("M", bound=BaseModel)
 
 FORMAT: Final = 1
 _NAME: Final[TypeAdapter[str]] = TypeAdapter(Name)
+#: Problems after which a value is not what the file says.
+UNREADABLE: Final = frozenset({"syntax", "tag", "wrong-type"})
 _KEYS: Final = ("include", *Spec.model_fields)
 
 
@@ -100,7 +102,7 @@ def read_spec(source: Source, overrides: Iterable[str] = ()) -> Draft:
     """
     merged = _merged(source)
     document, problems = override(merged.document(), overrides)
-    reader = _Validator(document)
+    reader = _Validator(document, frozenset(found.path for found in merged.problems if found.code in UNREADABLE))
     models = reader.entries("models", ModelSpec)
     matrices = [found for name, entry in models.items() for found in check_matrix(name, entry, document)]
     draft = Draft(
@@ -141,8 +143,11 @@ def _plain(value: object) -> object:
 
 
 class _Validator:
-    def __init__(self, document: Document) -> None:
+    """Validates sections; ``unreadable`` are the dotted paths where a value could not be read from its file."""
+
+    def __init__(self, document: Document, unreadable: frozenset[str]) -> None:
         self.document = document
+        self.unreadable = unreadable
         self.problems: list[Problem] = []
 
     def root(self) -> None:
@@ -152,7 +157,7 @@ class _Validator:
             if key not in _KEYS:
                 self._unknown_section(key)
         for key, info in Spec.model_fields.items():
-            if info.is_required() and data.get(key) in (None, {}):
+            if info.is_required() and data.get(key) in (None, {}) and key not in self.unreadable:
                 self._note_key((key,), f"the key {key!r} is required" if key not in data else "the section is empty")
         version = data.get("prosect", FORMAT)
         if version != FORMAT or isinstance(version, bool):
@@ -165,13 +170,19 @@ class _Validator:
         if given is not None and not isinstance(given, Mapping):
             self._note_mapping((section,), given)
         entries = given if isinstance(given, Mapping) else {}
-        checked = {name: self._entry((section, name), entry, model) for name, entry in entries.items()}
+        readable = {name: entry for name, entry in entries.items() if self._readable(f"{section}.{name}")}
+        checked = {name: self._entry((section, name), entry, model) for name, entry in readable.items()}
         return {name: entry for name, entry in checked.items() if entry is not None}
 
     def settings(self, section: str, model: type[M]) -> M:
         """Validate a section of settings; its defaults where it is wrong or absent."""
         given = self.document.data.get(section)
-        return model() if given is None else self._valid((section,), given, model) or model()
+        if given is None or not self._readable(section):
+            return model()
+        return self._valid((section,), given, model) or model()
+
+    def _readable(self, entry: str) -> bool:
+        return not any(f"{path}.".startswith(f"{entry}.") for path in self.unreadable)
 
     def _entry(self, path: KeyPath, entry: object, model: type[M]) -> M | None:
         try:

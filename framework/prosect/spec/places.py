@@ -58,8 +58,9 @@ class Document:
         return Span(Place(), Place())
 
     def at_value(self, path: KeyPath, message: str, *, suggestion: str | None = None, code: str = "invalid") -> Problem:
-        """Report a problem that lies in the value at a path."""
-        return problem(self.span(path).value, path, message, suggestion=suggestion, code=code)
+        """Report a problem that lies in the value at a path; where it is absent, at the key it should stand under."""
+        place = self.spans[path].value if path in self.spans else self.span(path).key
+        return problem(place, path, message, suggestion=suggestion, code=code)
 
     def at_key(self, path: KeyPath, message: str, *, suggestion: str | None = None, code: str = "invalid") -> Problem:
         """Report a problem that lies in the key at a path, or in the entry as a whole."""

@@ -107,7 +107,7 @@ class _Walker:
         if isinstance(node, ScalarNode):
             return self._scalar(node, path)
         if any(node is parent for parent in self._open):
-            self._note(place, path, "the value contains itself through an alias")
+            self._note(self.spans[path].key, path, "the value contains itself through an alias")
             return None
         self._open.append(node)
         value = self._collection(node, path)
