@@ -1,0 +1,166 @@
+"""Kit for a token metric: its shapes, and what must not change it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+import pytest
+import torch
+from torch import Tensor
+
+from prosect.errors import RunError
+from prosect.measures.token import load_measures
+from prosect.planning.model import Bound
+from prosect.plugins.declarations import MetricDeclaration
+from prosect.plugins.registry import load_registry
+from prosect.terms.dense import DenseTerms
+from prosect.terms.factored import Attended, FactoredTerms
+from prosect.terms.terms import Terms
+from prosect.vocab.components import Component
+
+Values = dict[str, Tensor]
+Measure = Callable[[Terms, Tensor], Values]
+
+COMPONENT_AXES = ("component", "other_component")
+
+
+class MetricTests:
+    """Checks of a token metric, on random terms.
+
+    Attributes
+    ----------
+    metric
+        Its name, as a spec would write it.
+    options
+        Its options, as in a spec.
+
+    Examples
+    --------
+    >>> class TestNorm(MetricTests):
+    ...     metric = "norm"
+    """
+
+    metric: ClassVar[str]
+    options: ClassVar[Mapping[str, Any]] = {}
+
+    @pytest.fixture
+    def declaration(self) -> MetricDeclaration:
+        """Find the metric among the installed plugins."""
+        return load_registry().find("metrics", self.metric)
+
+    @pytest.fixture
+    def measure(self, declaration: MetricDeclaration) -> Measure:
+        """Load the implementation as a run does."""
+        return load_measures([Bound(declaration, declaration.options.model_validate(self.options))])[0]
+
+    @pytest.fixture
+    def terms(self) -> DenseTerms:
+        """Random terms: 4 components, 6 tokens, 5 coordinates."""
+        return DenseTerms(_components(4), _random(4, 6, 5))
+
+    def test_it_is_a_token_metric(self, declaration: MetricDeclaration) -> None:
+        """Only those take terms."""
+        assert declaration.form == "token"
+
+    def test_every_declared_variable_has_the_declared_axes(
+        self, declaration: MetricDeclaration, measure: Measure, terms: DenseTerms
+    ) -> None:
+        """Lengths of axes that terms do not have are free."""
+        found = measure(terms, terms.sum())
+        lengths = {"component": 4, "other_component": 4, "token": 6, "hidden": 5}
+        assert set(found) == {variable.name for variable in declaration.produces}
+        for variable in declaration.produces:
+            values = found[variable.name]
+            assert values.dim() == len(variable.dims)
+            assert tuple(values.shape) == tuple(
+                lengths.get(dim, length) for dim, length in zip(variable.dims, values.shape, strict=True)
+            )
+
+    @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+    def test_the_dtype_of_the_terms_is_kept(self, measure: Measure, terms: DenseTerms, dtype: torch.dtype) -> None:
+        """Measurements are stored as they are computed; integers and booleans may be, too."""
+        cast = DenseTerms(terms.components, terms.dense().to(dtype))
+        for values in measure(cast, cast.sum()).values():
+            assert values.dtype == dtype or not values.is_floating_point()
+
+    def test_single_precision_is_close_to_double(self, measure: Measure, terms: DenseTerms) -> None:
+        """Terms come in float32 as a rule."""
+        single = DenseTerms(terms.components, terms.dense().float())
+        found, expected = measure(single, single.sum()), measure(terms, terms.sum())
+        _assert_same({name: values.double() for name, values in found.items()}, expected, tolerance=1e-4)
+
+    def test_terms_and_total_are_left_as_they_are(self, measure: Measure, terms: DenseTerms) -> None:
+        """They belong to the replay, which goes on with them."""
+        total = terms.sum()
+        before = terms.dense().clone(), total.clone()
+        measure(terms, total)
+        assert torch.equal(terms.dense(), before[0])
+        assert torch.equal(total, before[1])
+
+    def test_it_measures_the_same_every_time(self, measure: Measure, terms: DenseTerms) -> None:
+        """A resumed run must give the same bits."""
+        total = terms.sum()
+        first, second = measure(terms, total), measure(terms, total)
+        assert all(torch.equal(first[name].nan_to_num(), second[name].nan_to_num()) for name in first)
+
+    def test_tokens_do_not_influence_each_other(
+        self, declaration: MetricDeclaration, measure: Measure, terms: DenseTerms
+    ) -> None:
+        """Which tokens share a batch is a matter of speed."""
+        chosen = torch.tensor([4, 0, 3])
+        some = DenseTerms(terms.components, terms.dense()[:, chosen])
+        whole = measure(terms, terms.sum())
+        expected = {v.name: whole[v.name].index_select(v.dims.index("token"), chosen) for v in declaration.produces}
+        _assert_same(measure(some, some.sum()), expected)
+
+    def test_the_order_of_components_does_not_matter(
+        self, declaration: MetricDeclaration, measure: Measure, terms: DenseTerms
+    ) -> None:
+        """Values follow their labels."""
+        order = torch.tensor([2, 0, 3, 1])
+        moved = DenseTerms(tuple(terms.components[i] for i in order), terms.dense()[order])
+        expected = measure(terms, terms.sum())
+        for variable in declaration.produces:
+            for axis, dim in enumerate(variable.dims):
+                if dim in COMPONENT_AXES:
+                    expected[variable.name] = expected[variable.name].index_select(axis, order)
+        _assert_same(measure(moved, moved.sum()), expected)
+
+    def test_what_is_undefined_is_not_a_number(self, measure: Measure, terms: DenseTerms) -> None:
+        """Where all terms are 0, values are finite or NaN, never infinite, and nothing is raised."""
+        empty = DenseTerms(terms.components, torch.zeros_like(terms.dense()))
+        assert not any(bool(values.isinf().any()) for values in measure(empty, empty.sum()).values())
+
+    def test_factored_terms_measure_as_their_vectors_do(self, measure: Measure) -> None:
+        """Terms of a map are not kept as vectors; a Gram matrix of them is refused."""
+        factored = random_factored_terms()
+        total = factored.sum()
+        try:
+            found = measure(factored, total)
+        except RunError as refusal:
+            pytest.skip(f"not for factored terms: {refusal}")
+        expected = measure(DenseTerms(factored.components, factored.dense()), total)
+        _assert_same(found, expected, tolerance=1e-7)
+
+
+def random_factored_terms() -> FactoredTerms:
+    """Terms of two sentences of 4 tokens, 2 heads, 5 coordinates."""
+    alpha = _random(2, 2, 4, 4).softmax(dim=-1)
+    attended = Attended(alpha=alpha, values=_random(2, 4, 2, 5), row=_random(2, 4, 1))
+    return FactoredTerms(own_part=_random(2, 4, 5), bias=_random(2, 4, 5), sources=4, attended_part=attended)
+
+
+def _components(number: int) -> tuple[Component, ...]:
+    return tuple(Component(f"part.{index}", "part", index) for index in range(1, number + 1))
+
+
+def _random(*shape: int) -> Tensor:
+    generator = torch.Generator().manual_seed(sum(shape))
+    return torch.randn(*shape, generator=generator, dtype=torch.float64)
+
+
+def _assert_same(found: Values, expected: Values, tolerance: float = 1e-9) -> None:
+    assert set(found) == set(expected)
+    for name, values in found.items():
+        torch.testing.assert_close(values, expected[name], rtol=tolerance, atol=tolerance, equal_nan=True, msg=name)

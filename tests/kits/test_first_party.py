@@ -1,0 +1,84 @@
+"""What comes with prosect passes the kits that third parties use."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from prosect.plugins.registry import load_registry
+from prosect.testing import ArchitectureTests, DecompositionTests, MetricTests, PluginTests
+from prosect.testing.models import SHAPES
+
+
+class TestArchitectures(PluginTests):
+    module = "prosect_plugins.architectures"
+
+
+class TestDecompositions(PluginTests):
+    module = "prosect_plugins.decompositions"
+
+
+class TestMetrics(PluginTests):
+    module = "prosect_plugins.metrics"
+
+
+class TestBert(ArchitectureTests):
+    config = SHAPES["bert"]
+
+
+class TestGpt2(ArchitectureTests):
+    config = SHAPES["gpt2"]
+
+
+class TestLlama(ArchitectureTests):
+    config = SHAPES["llama"]
+
+
+class TestMarian(ArchitectureTests):
+    config = SHAPES["marian"]
+
+
+class TestSumOfFactors(DecompositionTests):
+    decomposition = "sum_of_factors"
+
+
+class TestSumOfFactorsByHead(DecompositionTests):
+    decomposition = "sum_of_factors"
+    options: ClassVar = {"by": "head", "norm_mean": "own", "embedding_norm": "outside"}
+
+
+class TestNone(DecompositionTests):
+    decomposition = "none"
+
+
+class TestImportance(MetricTests):
+    metric = "importance"
+
+
+class TestNorm(MetricTests):
+    metric = "norm"
+
+
+class TestNormRatio(MetricTests):
+    metric = "norm_ratio"
+
+
+class TestCosine(MetricTests):
+    metric = "cosine"
+
+
+class TestDistance(MetricTests):
+    metric = "distance"
+
+
+class TestDot(MetricTests):
+    metric = "dot"
+
+
+def test_every_token_metric_of_ours_has_its_kit():
+    registry = load_registry()
+    ours = {
+        entry.declaration.name
+        for entry in registry.of_kind("metrics")
+        if entry.origin.distribution == "prosect" and getattr(entry.declaration, "form", None) == "token"
+    }
+    assert ours == {kit.metric for kit in MetricTests.__subclasses__() if kit.__module__ == __name__}
