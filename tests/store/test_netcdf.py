@@ -80,7 +80,7 @@ def test_one_node_becomes_the_root_and_keeps_the_provenance(rich, tmp_path):
         assert attrs["state"] == "finished"
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=25)
 @given(
     st.dictionaries(
         st.text("abcdef", min_size=1),
