@@ -87,4 +87,4 @@ def member_name(name: str, values: Mapping[str, Scalar]) -> str:
 
 def _safe(value: Scalar) -> str:
     text = value if isinstance(value, str) else json.dumps(value)
-    return _UNSAFE.sub("-", text.removeprefix("./")).strip("-") or "-"
+    return _UNSAFE.sub("-", text.removeprefix("./")) or "-"

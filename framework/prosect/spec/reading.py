@@ -142,14 +142,14 @@ class _Walker:
             if key.tag == _CORE + "merge":
                 self._note(place, (*path, "<<"), "merge keys belong to YAML 1.1: repeat the keys, or use 'include'")
             elif isinstance(key, ScalarNode) and key.tag in _TEXT:
-                yield key.value, place, value
+                yield self._text(key, path), place, value
             else:
                 shown = key.value if isinstance(key, ScalarNode) else "a list or mapping"
                 self._note(place, path, f"keys are text, not {shown}: put it in quotes", code="wrong-type")
 
     def _scalar(self, node: ScalarNode, path: KeyPath) -> Data:
         if node.tag in _TEXT or (node.tag in _NUMBERS and "_" in node.value):  # 1_000 is text in YAML 1.2
-            return str(node.value)
+            return self._text(node, path)
         if node.tag not in _CONSTRUCTED:
             self._unknown_tag(node, path)
             return None
@@ -159,6 +159,14 @@ class _Walker:
             self._note(self._place(node.start_mark), path, f"{node.value!r} does not fit its tag")
             return None
         return value
+
+    def _text(self, node: ScalarNode, path: KeyPath) -> str:
+        """Join the halves of a character that JSON writes as two escapes (a surrogate pair)."""
+        try:
+            return str(node.value).encode("utf-16", "surrogatepass").decode("utf-16")
+        except UnicodeDecodeError:
+            self._note(self._place(node.start_mark), path, "an escape stands for half of a character")
+            return ""
 
     def _unknown_tag(self, node: Node, path: KeyPath) -> None:
         tag = str(node.tag).replace(_CORE, "!!")
