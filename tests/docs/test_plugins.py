@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import prosect
+import prosect.testing
 from prosect_plugins.architectures import llama
 from support.pages import ROOT, blocks
 
@@ -72,6 +73,19 @@ def test_the_plugins_are_used_by_a_spec_that_names_them(site, tmp_path):
     assert node.length.values.tolist() == [len("The gate was open.")] * node.sizes["token"]
     assert (node.largest.sel(component="input") > 0).all()
     assert node.largest.attrs["long_name"] == "largest coordinate of the term"
+
+
+def test_the_plugins_pass_the_kits_as_the_docs_say(site):
+    command = [sys.executable, "-m", "pytest", "-q", "-c", os.devnull, "-p", "no:cacheprovider", "test_plugins.py"]
+    paths = os.environ | {"PYTHONPATH": os.pathsep.join([str(site), *sys.path])}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=site, env=paths)
+    assert done.returncode == 0, done.stdout
+    assert "passed" in done.stdout
+
+
+def test_every_kit_is_documented():
+    page = (ROOT / "docs" / "plugins.md").read_text("utf-8")
+    assert [name for name in dir(prosect.testing) if f"{name}" not in page] == []
 
 
 def test_the_described_decoder_is_the_family_it_is_taken_from():
