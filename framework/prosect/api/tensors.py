@@ -4,6 +4,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from prosect.terms.dense import DenseTerms
-from prosect.terms.terms import Terms
+from prosect.terms.factored import Attended, FactoredTerms
+from prosect.terms.terms import Reading, Terms
 
-__all__ = ["Bool", "DenseTerms", "Float", "Int", "Tensor", "Terms"]
+__all__ = ["Attended", "Bool", "DenseTerms", "FactoredTerms", "Float", "Int", "Reading", "Tensor", "Terms"]

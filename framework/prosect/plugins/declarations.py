@@ -127,18 +127,23 @@ class DecompositionDeclaration(Declaration):
     metrics
         Metrics that are computed when a spec names none.
     captures
-        What is needed beyond the outputs of sub-layers: ``attention`` (weights), ``values``.
+        What is needed beyond the outputs of sub-layers: ``attention`` (the weights, for which the forward pass runs
+        with eager attention).
     described
         False for a decomposition that needs no description of the architecture (``none``).
     first_layer
         0 where the embedding layer is decomposed too, 1 where it starts with the first block.
+    labels
+        ``components``: terms carry the labels of the rules; ``sources``: every source token is a label. Then a
+        variable (component, token) is stored as (token, source), with ``<name>_bias`` (token) beside it.
     """
 
     options: type[BaseModel] = StreamOptions
     metrics: tuple[str, ...] = ()
-    captures: frozenset[Literal["attention", "values"]] = frozenset()
+    captures: frozenset[Literal["attention"]] = frozenset()
     described: bool = True
     first_layer: Literal[0, 1] = 0
+    labels: Literal["components", "sources"] = "components"
 
     kind: ClassVar[str] = "decompositions"
 

@@ -9,17 +9,19 @@ from typing import Any, Final
 from prosect.errors import UsageError
 from prosect.model.tokens import TokenStream
 from prosect.planning.model import Bound
-from prosect.plugins.declarations import Declaration, MetricDeclaration
+from prosect.plugins.declarations import Declaration, MetricDeclaration, Variable
 from prosect.results.coordinates import (
     component_coordinates,
+    index_coordinate,
     layer_coordinates,
     other_component_coordinates,
+    scope_coordinates,
     token_coordinates,
 )
 from prosect.results.layout import SCHEMA, SCHEMA_VERSION, ArrayLayout, Coordinate, NodeLayout
 from prosect.results.values import jsonable
 from prosect.vocab.components import Component
-from prosect.vocab.dims import COMPONENT, HIDDEN, LAYER, OTHER_COMPONENT, TOKEN
+from prosect.vocab.dims import COMPONENT, HEAD, HIDDEN, LAYER, OTHER_COMPONENT, SCOPE, SOURCE, TOKEN
 
 TERMS: Final = "terms"
 
@@ -41,7 +43,9 @@ class Extent:
     unit_tokens
         Length of a unit of work on the token axis.
     others
-        Lengths of further dimensions that variables use.
+        Lengths of further dimensions that variables use: ``head``, ``source``.
+    scopes
+        Names on the axis of scopes.
     """
 
     layers: tuple[int, ...]
@@ -50,23 +54,30 @@ class Extent:
     hidden: int
     unit_tokens: int
     others: Mapping[str, int] = field(default_factory=dict)
+    scopes: tuple[str, ...] = ()
 
     def sizes(self) -> dict[str, int]:
         """Length of every dimension."""
         components = len(self.components)
         known = {COMPONENT: components, OTHER_COMPONENT: components, TOKEN: self.stream.tokens, HIDDEN: self.hidden}
-        return {LAYER: len(self.layers), **known, **self.others}
+        scopes = {SCOPE: len(self.scopes)} if self.scopes else {}
+        return {LAYER: len(self.layers), **scopes, **known, **self.others}
 
 
-def metric_arrays(metric: Bound[MetricDeclaration], dtype: str) -> tuple[ArrayLayout, ...]:
-    """Lay out the variables of a metric, in the dtype in which they are computed."""
+def metric_arrays(
+    metric: Bound[MetricDeclaration], dtype: str, *, sources: bool = False, scoped: bool = False
+) -> tuple[ArrayLayout, ...]:
+    """Lay out the variables of a metric, in the dtype in which they are computed.
+
+    With ``sources`` labels are source tokens (`by_source`), with ``scoped`` there is an axis of scopes.
+    """
     declared = metric.declaration
     options = jsonable(metric.record()["options"])
     more = {"options": options} if options else {}
     return tuple(
         ArrayLayout(
-            name=variable.name,
-            dims=(LAYER, *variable.dims),
+            name=name,
+            dims=(*((SCOPE,) if scoped else ()), LAYER, *dims),
             dtype=dtype,
             attrs={
                 "long_name": variable.long_name,
@@ -77,7 +88,21 @@ def metric_arrays(metric: Bound[MetricDeclaration], dtype: str) -> tuple[ArrayLa
             },
         )
         for variable in declared.produces
+        for name, dims in (by_source(variable) if sources else ((variable.name, variable.dims),))
     )
+
+
+def by_source(variable: Variable) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Names and dimensions of a variable where labels are source tokens.
+
+    (component, token) becomes (token, source) with ``<name>_bias`` (token) beside it; a variable without labels stays.
+    """
+    if OTHER_COMPONENT in variable.dims:
+        raise UsageError(f"{variable.name!r} compares terms in pairs, which is not computed where labels are tokens")
+    if COMPONENT not in variable.dims:
+        return ((variable.name, variable.dims),)
+    rest = tuple(dim for dim in variable.dims if dim != COMPONENT)
+    return ((variable.name, (*rest, SOURCE)), (f"{variable.name}_bias", rest))
 
 
 def terms_array(decomposition: Declaration, dtype: str) -> ArrayLayout:
@@ -137,6 +162,9 @@ def _coordinates(extent: Extent, used: set[str]) -> Iterable[Coordinate]:
         yield from component_coordinates(extent.components)
     if OTHER_COMPONENT in used:
         yield from other_component_coordinates(extent.components)
+    if SCOPE in used:
+        yield from scope_coordinates(extent.scopes)
+    yield from (index_coordinate(dim, extent.others[dim]) for dim in (HEAD, SOURCE) if dim in used)
     yield from token_coordinates(extent.stream)
 
 

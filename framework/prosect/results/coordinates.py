@@ -20,8 +20,10 @@ from prosect.vocab.dims import (
     MASKED,
     OTHER_COMPONENT,
     POSITION,
+    SCOPE,
     SEGMENT,
     SENTENCE,
+    SOURCE,
     SPECIAL,
     TEXT,
     TOKEN,
@@ -29,6 +31,10 @@ from prosect.vocab.dims import (
     WORD,
 )
 
+NUMBERED: Final = {
+    HEAD: "attention head, from 0",
+    SOURCE: "position of the contributing token in its own sentence, from 0",
+}
 MEANING: Final = {
     SENTENCE: "sentence, from 0 in the order of the corpus",
     POSITION: "position in the sentence as fed to the model, from 0",
@@ -71,6 +77,16 @@ def other_component_coordinates(components: Sequence[Component]) -> tuple[Coordi
     """Make the second axis of components, for variables of pairs."""
     labels = _texts(component.label for component in components)
     return (_on(OTHER_COMPONENT, OTHER_COMPONENT, labels, "the other component of a pair"),)
+
+
+def scope_coordinates(names: Sequence[str]) -> tuple[Coordinate, ...]:
+    """Make the axis of scopes."""
+    return (_on(SCOPE, SCOPE, _texts(names), "point of the block, named by what was passed since its sub-layer"),)
+
+
+def index_coordinate(dim: str, size: int) -> Coordinate:
+    """Make an axis of heads or source positions, from 0."""
+    return _on(dim, dim, np.arange(size, dtype=np.int32), NUMBERED[dim])
 
 
 def token_coordinates(stream: TokenStream) -> tuple[Coordinate, ...]:

@@ -143,7 +143,7 @@ class _Run:
     def seal(self) -> dict[str, float]:
         """Write the provenance of the run, and return the closure of every node of the plan."""
         closure = {step.node: self._closure(step.node) for step in self._plan.steps if step.node in self._store.steps()}
-        if self.computed or "spec" not in self._store.attrs:
+        if self.computed or not self._store.sealed:
             self._store.seal(root_attributes(self._provenance(closure), self._store.attrs))
         return closure
 
@@ -192,11 +192,13 @@ class _Run:
 
     def _jobs(self, name: str, steps: Iterable[ReadyStep], fed: Mapping[str, TokenStream]) -> list[_Job]:
         """Group steps whose units and batches are the same: they share forward passes."""
-        groups: dict[tuple[int, int], list[ReadyStep]] = {}
+        groups: dict[tuple[int, int, bool], list[ReadyStep]] = {}
         for step in steps:
-            groups.setdefault((step.unit_tokens[name], step.record.batch_tokens), []).append(step)
+            # Eager attention differs from the default by rounding: with it apart, a resumed run gives the same bits.
+            key = step.unit_tokens[name], step.record.batch_tokens, step.works[name].needs_attention
+            groups.setdefault(key, []).append(step)
         jobs = []
-        for (length, budget), group in groups.items():
+        for (length, budget, _), group in groups.items():
             cut = units(fed[name], length)
             done = {step.step.node: self._store.finished_units(step.step.node, name) for step in group}
             pending = tuple(unit for unit in cut if any(unit.index not in done[s.step.node] for s in group))

@@ -30,6 +30,7 @@ from prosect.store.journal import node_path
 from prosect.terms.closure import tolerance
 from prosect.terms.rebuild import working_dtype
 from prosect.vocab.architecture import Architecture, Block, Stream
+from prosect.vocab.dims import HEAD, SOURCE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,7 +131,8 @@ def ready(step: Step, scene: Scene, tokens: Tokenised, compute: ComputeSpec, sto
     for name in fed:
         stream = scene.stream(name)
         layers = expand_layers(step.layer_selection, stream.layers, first)
-        works[name] = stream_work(step.decomposition, measures, stream, layers=layers, keep_terms=step.keep_terms)
+        work = stream_work(step.decomposition, measures, stream, layers=layers, keep_terms=step.keep_terms)
+        works[name] = replace(work, width=int(fed[name].lengths.max()))
     lengths = {name: unit_length(stream, compute.unit_tokens) for name, stream in fed.items()}
     if stored is not None:
         lengths = dict(stored.unit_tokens)
@@ -173,7 +175,11 @@ def pad_id(model: LoadedModel) -> int:
 
 def _layout(step: Step, scene: Scene, work: StreamWork, tokens: TokenStream, unit_tokens: int) -> NodeLayout:
     computed = numpy_name(working_dtype(scene.model.dtype))
-    arrays = [array for metric in step.metrics for array in metric_arrays(metric, computed)]
+    arrays = [
+        array
+        for metric in step.metrics
+        for array in metric_arrays(metric, computed, sources=work.sources, scoped=work.scoped)
+    ]
     if work.keep_terms is not None:
         arrays.append(
             terms_array(step.decomposition.declaration, "float16" if work.keep_terms == "float16" else computed)
@@ -184,8 +190,14 @@ def _layout(step: Step, scene: Scene, work: StreamWork, tokens: TokenStream, uni
         stream=tokens,
         hidden=scene.stream(work.name).hidden,
         unit_tokens=unit_tokens,
+        others={HEAD: _heads(scene.stream(work.name)), SOURCE: work.width},
+        scopes=work.scopes,
     )
     return node_layout(node_path(step.node, work.name), extent, arrays, _attrs(step, scene))
+
+
+def _heads(stream: Stream) -> int:
+    return max((attention.heads for block in stream.blocks for attention in block.attentions), default=0)
 
 
 def _attrs(step: Step, scene: Scene) -> dict[str, Any]:

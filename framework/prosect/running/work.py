@@ -16,6 +16,7 @@ from prosect.terms.replay import needs
 from prosect.vocab.architecture import Stream
 from prosect.vocab.components import TOTAL, Component
 from prosect.vocab.rules import Rules, components
+from prosect.vocab.scopes import stream_scopes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +39,12 @@ class StreamWork:
         Token metrics.
     keep_terms
         None, or how vectors are kept: ``computed`` or ``float16``.
+    sources
+        Labels are source tokens, one for each position of the sentence.
+    scopes
+        Scopes at which terms are read; empty for the state after each block.
+    width
+        Length of the ``source`` axis: the longest sentence of the corpus.
     """
 
     name: str
@@ -48,6 +55,14 @@ class StreamWork:
     layers: tuple[int, ...]
     measures: tuple[Measure, ...]
     keep_terms: Literal["computed", "float16"] | None
+    sources: bool = False
+    scopes: tuple[str, ...] = ()
+    width: int = 0
+
+    @property
+    def scoped(self) -> bool:
+        """Whether variables have a dimension ``scope``."""
+        return len(self.scopes) > 1
 
     @property
     def needs_attention(self) -> bool:
@@ -80,7 +95,19 @@ def stream_work(
         layers=tuple(range(first, stream.layers + 1)) if layers is None else tuple(layers),
         measures=measures,
         keep_terms=keep_terms,
+        sources=decomposition.declaration.labels == "sources",
+        scopes=_scopes(rules, stream),
     )
+
+
+def _scopes(rules: Rules | None, stream: Stream) -> tuple[str, ...]:
+    if rules is None or rules.scopes is None:
+        return ()
+    found = stream_scopes(stream)
+    if rules.cross_attention == "source":
+        # Its output belongs to none of the labels before it is added to the stream.
+        found = tuple(name for name in found if not name.startswith("cross") or "_res" in name)
+    return found if rules.scopes == ("all",) else tuple(name for name in found if name in rules.scopes)
 
 
 def numpy_name(dtype: torch.dtype) -> str:

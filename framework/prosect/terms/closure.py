@@ -51,20 +51,33 @@ class ClosureGauge:
         Tolerance of the dtype; it is multiplied by the token's `amplification`.
     largest
         Largest gap seen since the gauge was made, relative to ||h||.
+    real
+        Mask of the tokens that count, where terms and states come padded.
     """
 
     limit: float
     largest: float = 0.0
+    real: Tensor | None = None
     _places: list[str] = field(default_factory=list)
     _gaps: list[Tensor] = field(default_factory=list)
     _excess: list[Tensor] = field(default_factory=list)
 
     def check(self, place: str, terms: Terms, state: Float[Tensor, "*token hidden"]) -> None:
-        """Measure one step; nothing is synchronised with the device before `settle`."""
+        """Measure one step; what is too wide is told by `settle`, after the batch."""
         gaps = gap(terms, state)
+        excess = (gaps / self._amplification(gaps, terms, state)).nan_to_num(nan=float("inf"))
         self._places.append(place)
-        self._gaps.append(gaps.max())
-        self._excess.append((gaps / amplification(terms, state)).nan_to_num(nan=float("inf")).max())
+        self._gaps.append(self._real(gaps).max())
+        self._excess.append(self._real(excess).max())
+
+    def _real(self, values: Tensor) -> Tensor:
+        return values if self.real is None else values[self.real]
+
+    def _amplification(self, gaps: Tensor, terms: Terms, state: Tensor) -> Tensor:
+        # Norms of all terms cost more than the gap itself, and matter only where the plain gap is too wide.
+        if bool((self._real(gaps) <= self.limit).all()):
+            return torch.ones_like(gaps)
+        return amplification(terms, state)
 
     def settle(self) -> None:
         """Read the measured gaps of a batch; ClosureError names the first step above the tolerance."""

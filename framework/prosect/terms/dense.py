@@ -11,7 +11,7 @@ from torch import Tensor
 
 from prosect.model.weights import AttentionWeights
 from prosect.terms.linearise import Linearised
-from prosect.terms.terms import Terms
+from prosect.terms.terms import Reduction, Terms
 from prosect.vocab.components import Component
 
 # Bytes of the intermediate values that a step may hold beside the terms themselves.
@@ -134,6 +134,10 @@ class DenseTerms:
     def distance(self, other: Float[Tensor, "*token hidden"]) -> Float[Tensor, " component *token"]:
         """Euclidean distance of every term from one vector per token."""
         return torch.stack([torch.linalg.vector_norm(term - other, dim=-1) for term in self._vectors])
+
+    def reduced(self, function: Reduction, other: Float[Tensor, "*token hidden"]) -> Float[Tensor, " component *token"]:
+        """Reduce every vector with one vector per token: ``function(terms, other)`` drops the last axis of both."""
+        return torch.stack([function(term, other) for term in self._vectors])
 
     def gram(self) -> Float[Tensor, "component component *token"]:
         """Dot products of the terms with each other."""

@@ -6,7 +6,7 @@ Within one block the part of source token j in token i is
          + p_i ((theta_i * (r_i sum_h alpha_ij^h P_j^h)) W)             (what the feed-forward made of it)
          + [i = j] D_i,
 
-with F_j^h = v_j^h W_O^h, P_j^h = F_j^h W_1, slopes theta_i, and scalars r_i, p_i of the norms passed. Norms fold into F and W
+         + p_i ((theta_i * (r_i sum_h alpha_ij^h P_j^h)) W)     (what the feed-forward block made of it)
 (centring and gain) and into r and p (1 / s_i). What belongs to no token is one vector per token, under the bias.
 
 Norms, dot products and sums of the attention part come from H x H Gram matrices: memory grows as n^2 H.
@@ -26,7 +26,7 @@ from torch import Tensor
 from prosect.errors import RunError
 from prosect.model.weights import AttentionWeights
 from prosect.terms.linearise import Linearised
-from prosect.terms.terms import Terms
+from prosect.terms.terms import Reduction, Terms
 from prosect.vocab.components import BIAS, Component
 
 BUDGET: Final = 256 * 2**20
@@ -285,7 +285,7 @@ class FactoredTerms:
         return self.reduced(lambda pairs, states: torch.linalg.vector_norm(pairs - states, dim=-1), other)
 
     def reduced(
-        self, function: Callable[[Tensor, Tensor], Tensor], other: Float[Tensor, "batch token hidden"]
+        self, function: Reduction, other: Float[Tensor, "batch token hidden"]
     ) -> Float[Tensor, " component batch token"]:
         """Reduce the vectors of all pairs, a few queries at a time: ``function(pairs, states)`` drops the last axis."""
         bias = function(self.bias[:, :, None], other[:, :, None])[..., 0]

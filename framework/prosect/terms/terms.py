@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor
 
 from prosect.vocab.components import Component
+
+Reduction = Callable[[Tensor, Tensor], Tensor]
 
 
 @runtime_checkable
@@ -40,6 +43,10 @@ class Terms(Protocol):
         """Euclidean distance of every term from one vector per token."""
         ...
 
+    def reduced(self, function: Reduction, other: Float[Tensor, "*token hidden"]) -> Float[Tensor, " component *token"]:
+        """Reduce every vector with one vector per token: ``function(terms, other)`` drops the last axis of both."""
+        ...
+
     def gram(self) -> Float[Tensor, "component component *token"]:
         """Dot products of the terms with each other."""
         ...
@@ -69,6 +76,11 @@ class Reading:
         self._dot_total: Tensor | None = None
 
     @property
+    def terms(self) -> Terms:
+        """The terms themselves, for a metric that reads what only one kind of terms has."""
+        return self._terms
+
+    @property
     def components(self) -> tuple[Component, ...]:
         """Labels in the order of the ``component`` axis."""
         return self._terms.components
@@ -94,6 +106,10 @@ class Reading:
     def distance(self, other: Float[Tensor, "*token hidden"]) -> Float[Tensor, " component *token"]:
         """Euclidean distance of every term from one vector per token."""
         return self._terms.distance(other)
+
+    def reduced(self, function: Reduction, other: Float[Tensor, "*token hidden"]) -> Float[Tensor, " component *token"]:
+        """Reduce the vectors of all terms, as few at a time as memory asks for."""
+        return self._terms.reduced(function, other)
 
     def gram(self) -> Float[Tensor, "component component *token"]:
         """Dot products of the terms with each other."""

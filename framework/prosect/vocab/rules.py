@@ -43,6 +43,9 @@ class Rules:
         a step; ``outside``: it starts after that norm.
     heads
         Attention is booked head by head.
+    scopes
+        ``None``: terms are read at the state after each block. Names of scopes: they are read there, as far as a
+        block has them; ``("all",)`` means every scope. One scope alone gives no ``scope`` dimension.
     readout
         State that the terms sum to at each layer: ``hidden_states`` as Hugging Face returns them (the
         last one after a final norm), ``residual`` before it, ``final_norm`` after it at every layer.
@@ -59,6 +62,7 @@ class Rules:
     norm_mean: Literal["bias", "own"] = "bias"
     embedding_norm: Literal["inside", "outside"] = "inside"
     heads: bool = False
+    scopes: tuple[str, ...] | None = None
     readout: Readout = "hidden_states"
 
 

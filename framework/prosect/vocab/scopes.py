@@ -9,9 +9,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from prosect.vocab.architecture import Block
+from prosect.vocab.architecture import Block, Stream
 
 SHORT: Final = {"attention": "attn", "cross_attention": "cross", "feed_forward": "ff"}
+
+
+def stream_scopes(stream: Stream) -> tuple[str, ...]:
+    """Names of the scopes of all blocks, in order."""
+    return tuple(dict.fromkeys(name for block in stream.blocks for name in scopes(block)))
 
 
 def scopes(block: Block) -> tuple[str, ...]:

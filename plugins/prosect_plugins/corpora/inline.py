@@ -12,8 +12,9 @@ from prosect_plugins.corpora.options import InlineOptions
 def read(options: InlineOptions, folder: Path) -> Iterator[Sentence]:
     """Yield the sentences with their targets; ``folder`` is not looked at."""
     del folder
-    targets: list[str | list[int] | None] = [*(options.targets or [None] * len(options.sentences))]
-    return map(_sentence, options.sentences, targets)
+    if options.targets is None:
+        return (_sentence(sentence, None) for sentence in options.sentences)
+    return map(_sentence, options.sentences, options.targets)
 
 
 def _sentence(sentence: str | list[int], target: str | list[int] | None) -> Sentence:

@@ -31,6 +31,23 @@ class SumOfFactorsOptions(StreamOptions):
     readout: Literal["hidden_states", "residual", "final_norm"] = "hidden_states"
 
 
+class AttentionMapsOptions(StreamOptions):
+    """Options of `attention_maps`.
+
+    Attributes
+    ----------
+    feed_forward
+        How a feed-forward block is made linear: ``secant`` (integrated gradients from zero, Kobayashi et al. 2024),
+        ``tangent`` at the true pre-activation, ``relu_mask``.
+    gated
+        The same for gated blocks: ``path`` (integrated gradients on the straight path), ``half`` (the product split
+        evenly), ``frozen`` (the gate held constant), ``tangent``.
+    """
+
+    feed_forward: Literal["secant", "tangent", "relu_mask"] = "secant"
+    gated: Literal["path", "half", "frozen", "tangent"] = "path"
+
+
 @hookimpl
 def prosect_decompositions() -> Sequence[DecompositionDeclaration]:
     """Decompositions that come with prosect."""
@@ -42,6 +59,27 @@ def prosect_decompositions() -> Sequence[DecompositionDeclaration]:
             options=SumOfFactorsOptions,
             metrics=("importance", "norm", "cosine"),
             references=("Mickus, Paperno & Constant 2022, eq. 2-6", "Mickus & Vázquez 2023, section 2"),
+        ),
+        DecompositionDeclaration(
+            name="attention_norms",
+            summary="Attention by vector norms: what each token gives to another is |sum_h alpha f(x)|.",
+            implementation="prosect_plugins.decompositions.attention_norms:rules",
+            metrics=("weight", "weighted_norm", "value_norm", "attention_norm"),
+            captures=frozenset({"attention"}),
+            first_layer=1,
+            labels="sources",
+            references=("Kobayashi et al. 2020, eq. 4-7",),
+        ),
+        DecompositionDeclaration(
+            name="attention_maps",
+            summary="Token-by-token maps at every scope of a block: attention, residual, norm, feed-forward.",
+            implementation="prosect_plugins.decompositions.attention_maps:rules",
+            options=AttentionMapsOptions,
+            metrics=("norm", "mixing_ratio"),
+            captures=frozenset({"attention"}),
+            first_layer=1,
+            labels="sources",
+            references=("Kobayashi et al. 2021, section 3", "Kobayashi et al. 2024, section 3"),
         ),
         DecompositionDeclaration(
             name="none",

@@ -11,11 +11,18 @@ MICKUS_2022 = "Mickus, Paperno & Constant 2022, eq. 7"
 MICKUS_2023 = "Mickus & Vázquez 2023, section 3"
 
 
-def _token_metric(name: str, summary: str, variable: Variable, undefined: str, reference: str) -> MetricDeclaration:
+HEAD_MAP = ("head", "token", "source")
+KOBAYASHI_2020 = "Kobayashi et al. 2020, eq. 4-7"
+KOBAYASHI_2021 = "Kobayashi et al. 2021, section 3"
+
+
+def _token_metric(
+    name: str, summary: str, variable: Variable, undefined: str, reference: str, module: str = "token"
+) -> MetricDeclaration:
     return MetricDeclaration(
         name=name,
         summary=summary,
-        implementation=f"prosect_plugins.metrics.token:{name}",
+        implementation=f"prosect_plugins.metrics.{module}:{name}",
         produces=(variable,),
         undefined=undefined,
         references=(reference,),
@@ -67,5 +74,52 @@ def prosect_metrics() -> Sequence[MetricDeclaration]:
             Variable(name="dot", dims=PAIR, long_name="dot product of two terms", units="embedding units squared"),
             "never undefined",
             MICKUS_2022,
+        ),
+        *_map_metrics(),
+    ]
+
+
+def _map_metrics() -> list[MetricDeclaration]:
+    behind = "NaN behind the end of the sentence"
+    return [
+        _token_metric(
+            "weight",
+            "Attention weights alpha, head by head.",
+            Variable(name="weight", dims=HEAD_MAP, long_name="attention weight"),
+            behind,
+            "Vaswani et al. 2017, eq. 1",
+            module="maps",
+        ),
+        _token_metric(
+            "weighted_norm",
+            "Norm of what a token gives through one head, |alpha f(x)|.",
+            Variable(name="weighted_norm", dims=HEAD_MAP, long_name="norm of the weighted value", units=UNITS),
+            behind,
+            KOBAYASHI_2020,
+            module="maps",
+        ),
+        _token_metric(
+            "value_norm",
+            "Norm of a token's transformed value, |f(x)|.",
+            Variable(name="value_norm", dims=("head", "token"), long_name="norm of the value", units=UNITS),
+            "never undefined",
+            KOBAYASHI_2020,
+            module="maps",
+        ),
+        _token_metric(
+            "attention_norm",
+            "Norm of what a token gives through all heads, summed as vectors.",
+            Variable(name="attention_norm", dims=("token", "source"), long_name="norm over all heads", units=UNITS),
+            behind,
+            KOBAYASHI_2020,
+            module="maps",
+        ),
+        _token_metric(
+            "mixing_ratio",
+            "Share of the context in a token: |mixed| / (|mixed| + |kept|), each summed as vectors.",
+            Variable(name="mixing_ratio", dims=("token",), long_name="mixing ratio"),
+            "NaN where both are 0",
+            KOBAYASHI_2021,
+            module="maps",
         ),
     ]

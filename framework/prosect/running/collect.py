@@ -1,0 +1,140 @@
+"""Measuring what a replay reads, and putting the numbers where the unit wants them."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from prosect.errors import RunError
+from prosect.measures.token import Measure
+from prosect.model.tokens import Batch
+from prosect.plugins.declarations import Variable
+from prosect.running.work import StreamWork
+from prosect.terms.terms import Reading, Terms
+from prosect.vocab.dims import COMPONENT, SOURCE, TOKEN
+
+Arrays = dict[str, npt.NDArray[Any]]
+
+TERMS: Final = "terms"
+FLOAT16_MAX: Final = 65504.0
+
+
+class Collector:
+    """Collects the variables of one analysis over the batches of a unit.
+
+    Parameters
+    ----------
+    work
+        The analysis.
+    tokens
+        Tokens of the unit.
+    device
+        Where the numbers are kept until the unit is done.
+    """
+
+    def __init__(self, work: StreamWork, tokens: int, device: torch.device) -> None:
+        self._work, self._tokens, self._device = work, tokens, device
+        self._layers = {layer: place for place, layer in enumerate(work.layers)}
+        self._scopes = {scope: place for place, scope in enumerate(work.scopes)}
+        self._buffers: dict[str, Tensor] = {}
+        self._batch: Batch | None = None
+
+    def aim(self, batch: Batch) -> None:
+        """Set the places of the next batch's tokens."""
+        self._batch = batch
+
+    def take(self, layer: int, terms: Terms, state: Tensor) -> None:
+        """Measure the state after a block."""
+        self._take((self._layers[layer],), terms, state)
+
+    def take_scope(self, block: int, scope: str, terms: Terms, state: Tensor) -> None:
+        """Measure a scope of a block."""
+        if scope in self._scopes:
+            place = (self._scopes[scope],) if self._work.scoped else ()
+            self._take((*place, self._layers[block]), terms, state)
+
+    def arrays(self) -> Arrays:
+        """Return everything that was collected."""
+        return {name: buffer.cpu().numpy() for name, buffer in self._buffers.items()}
+
+    def _take(self, place: tuple[int, ...], terms: Terms, state: Tensor) -> None:
+        reading = Reading(terms, state)
+        for measure in self._work.measures:
+            self._measure(place, measure, reading)
+        if self._work.keep_terms is not None:
+            self._put(place, TERMS, self._kept(terms.dense()), 1)
+
+    def _measure(self, place: tuple[int, ...], measure: Measure, reading: Reading) -> None:
+        values = measure(reading, reading.total)
+        for variable in measure.variables:
+            if self._work.sources:
+                self._put_by_source(place, variable, values[variable.name])
+            else:
+                self._put(place, variable.name, values[variable.name], variable.dims.index(TOKEN))
+
+    def _put_by_source(self, place: tuple[int, ...], variable: Variable, values: Tensor) -> None:
+        """Take the unit's tokens out of padded values, whose ``token`` stands for the axes (batch, position)."""
+        if COMPONENT in variable.dims:
+            axis = variable.dims.index(COMPONENT)
+            others = [dim for dim in variable.dims if dim != COMPONENT]
+            bias = values.select(axis, values.shape[axis] - 1)
+            self._put(place, f"{variable.name}_bias", self._own(bias, others.index(TOKEN)), others.index(TOKEN))
+            pairs = values.narrow(axis, 0, values.shape[axis] - 1).movedim(axis, -1)
+            self._put_pairs(place, variable.name, pairs, others.index(TOKEN))
+        elif SOURCE in variable.dims:
+            self._put_pairs(place, variable.name, values, variable.dims.index(TOKEN))
+        else:
+            token = variable.dims.index(TOKEN)
+            self._put(place, variable.name, self._own(values, token), token)
+
+    def _put_pairs(self, place: tuple[int, ...], name: str, values: Tensor, token: int) -> None:
+        """Put values whose last axis is ``source``: NaN stands behind the end of a sentence."""
+        own = self._own(values, token)
+        lengths = torch.from_numpy(self._lengths()).to(own.device)
+        beyond = torch.arange(own.shape[-1], device=own.device) >= lengths[:, None]
+        shape = [1] * token + [own.shape[token]] + [1] * (own.dim() - token - 2) + [own.shape[-1]]
+        own = own.masked_fill(beyond.reshape(shape), float("nan"))
+        wide = own.new_full((*own.shape[:-1], self._work.width), float("nan"))
+        wide[..., : own.shape[-1]] = own
+        self._put(place, name, wide, token)
+
+    def _own(self, values: Tensor, token: int) -> Tensor:
+        """Take the unit's own tokens out of the axes (batch, position) at ``token``."""
+        batch = self._aimed()
+        rows = torch.from_numpy(np.asarray(batch.rows, dtype=np.int64)).to(values.device)
+        columns = torch.from_numpy(np.asarray(batch.columns, dtype=np.int64)).to(values.device)
+        flat = values.flatten(token, token + 1)
+        return flat.index_select(token, rows * values.shape[token + 1] + columns)
+
+    def _lengths(self) -> npt.NDArray[np.int64]:
+        batch = self._aimed()
+        return np.asarray(batch.mask.sum(axis=1)[batch.rows], dtype=np.int64)
+
+    def _kept(self, vectors: Tensor) -> Tensor:
+        if self._work.keep_terms != "float16":
+            return vectors
+        largest = float(vectors.abs().amax()) if vectors.numel() else 0.0
+        if largest > FLOAT16_MAX:
+            raise RunError(
+                f"a component reaches {largest:.3g}, more than float16 holds (65504): keep terms as they are computed "
+                "(keep: [terms]), or fewer layers"
+            )
+        return vectors.half()
+
+    def _put(self, place: tuple[int, ...], name: str, values: Tensor, axis: int) -> None:
+        if name not in self._buffers:
+            shape = list(values.shape)
+            shape[axis] = self._tokens
+            leading = (*((len(self._scopes),) if self._work.scoped else ()), len(self._layers))
+            self._buffers[name] = values.new_full((*leading, *shape), float("nan"))
+        targets = torch.from_numpy(np.asarray(self._aimed().targets, dtype=np.int64)).to(values.device)
+        self._buffers[name][place].index_copy_(axis, targets, values)
+
+    def _aimed(self) -> Batch:
+        if self._batch is None:
+            raise RuntimeError("a layer was read before its batch")
+        return self._batch

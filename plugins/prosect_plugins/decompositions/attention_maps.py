@@ -1,0 +1,30 @@
+"""Attention maps of whole blocks (Kobayashi et al. 2021, 2024): what token j gives to token i at every scope.
+
+Within one block every token starts as its own label. Attention mixes the labels with its true weights (b_V goes with
+the token, b_O with none), the residual adds to the diagonal, norms are frozen at their true deviation and centre
+every part by its own mean, the feed-forward block is made linear. Biases belong to no token.
+"""
+
+from __future__ import annotations
+
+from prosect.api import BIAS, Component, Rules, Site, Stream
+from prosect_plugins.decompositions import AttentionMapsOptions
+
+
+def rules(options: AttentionMapsOptions, stream: Stream) -> Rules:
+    """Make the table of rules."""
+    return Rules(
+        book=_bias,
+        start="tokens",
+        span="block",
+        attention="propagate",
+        feed_forward=options.feed_forward,
+        gated=options.gated,
+        value_bias="token",
+        norm_mean="own",
+        scopes=("all",),
+    )
+
+
+def _bias(_site: Site) -> Component:
+    return BIAS
