@@ -75,6 +75,7 @@ def test_the_plugins_are_used_by_a_spec_that_names_them(site, tmp_path):
     assert node.largest.attrs["long_name"] == "largest coordinate of the term"
 
 
+@pytest.mark.slow
 def test_the_plugins_pass_the_kits_as_the_docs_say(site):
     command = [sys.executable, "-m", "pytest", "-q", "-c", os.devnull, "-p", "no:cacheprovider", "test_plugins.py"]
     paths = os.environ | {"PYTHONPATH": os.pathsep.join([str(site), *sys.path])}
