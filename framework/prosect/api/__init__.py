@@ -19,11 +19,13 @@ from prosect.vocab.architecture import (
     Attention,
     Block,
     Branch,
+    Experts,
     FeedForward,
     Norm,
     Projection,
     Stage,
     Stream,
+    Sublayer,
 )
 from prosect.vocab.components import BIAS, INPUT, TOTAL, Component, Site
 from prosect.vocab.corpus import Sentence
@@ -41,6 +43,7 @@ __all__ = [
     "Component",
     "CorpusDeclaration",
     "DecompositionDeclaration",
+    "Experts",
     "FeedForward",
     "MetricDeclaration",
     "ModelError",
@@ -55,6 +58,7 @@ __all__ = [
     "Stage",
     "Stream",
     "StreamOptions",
+    "Sublayer",
     "UsageError",
     "Variable",
     "hookimpl",

@@ -5,12 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from functools import partial
+from inspect import signature
+from typing import Any, Final, Protocol
 
+import torch
 from torch import Tensor, nn
 
+from prosect.errors import SelfTestError
 from prosect.model.weights import submodule
-from prosect.vocab.architecture import Attention, Block, Stream
+from prosect.vocab.architecture import Block, Experts, FeedForward, Stream
+
+ASK_FOR_WEIGHTS: Final = "output_attentions"
+MASKS: Final = ("attention_mask", "mask")
 
 
 @dataclass
@@ -26,12 +33,19 @@ class BlockCapture:
         itself has the empty path. Shapes (batch, position, width).
     attention
         Attention weights (batch, head, position, source) by path of the attention module, where asked for.
+    routing
+        Weights of all experts (batch, position, expert) by path of the router, 0 for those that were not chosen.
     """
 
     number: int
     inputs: dict[str, Tensor] = field(default_factory=dict)
     outputs: dict[str, Tensor] = field(default_factory=dict)
     attention: dict[str, Tensor] = field(default_factory=dict)
+    routing: dict[str, Tensor] = field(default_factory=dict)
+
+    def unfolded(self, tensor: Tensor) -> Tensor:
+        """Undo the flattening of (batch, position) that some blocks do before a module."""
+        return tensor if tensor.dim() > 2 else tensor.reshape(*self.inputs[""].shape[:2], -1)  # noqa: PLR2004 - token, width
 
 
 class Listener(Protocol):
@@ -89,6 +103,32 @@ def first_tensor(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Tensor:
     if not isinstance(state, Tensor):
         raise TypeError("a module was called without hidden states")
     return state
+
+
+def attention_call(
+    module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], *, ask: bool
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Change the arguments of a call to an attention module.
+
+    With ``ask`` it is asked for its weights, where it returns them only when asked. A mask in float64 is cut
+    off at the lowest number of float32, in which many families compute the softmax: rows that see padding only
+    (of padded queries, behind a window) would else become NaN there, and spread to other tokens as 0 * NaN.
+    """
+    form = signature(module.forward)
+    call = form.bind(*args, **kwargs)
+    if ask and ASK_FOR_WEIGHTS in form.parameters:
+        call.arguments[ASK_FOR_WEIGHTS] = True
+    for name in MASKS:
+        mask = call.arguments.get(name)
+        if isinstance(mask, Tensor) and mask.dtype == torch.float64:
+            call.arguments[name] = mask.clamp(min=torch.finfo(torch.float32).min)
+    return call.args, call.kwargs
+
+
+def routing_weights(output: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+    """Spread a router's result (logits, weights of the chosen experts, their numbers) over all experts."""
+    logits, weights, numbers = output
+    return torch.zeros_like(logits, dtype=weights.dtype).scatter(-1, numbers, weights)
 
 
 def result_tensor(output: Any) -> Tensor:  # noqa: ANN401 - a module returns a tensor or a tuple that starts with one
@@ -153,12 +193,21 @@ class StreamTap:
         for path in sorted(wanted_inputs(block, self._needs)):
             hook = self._input_hook(path)
             stack.callback(submodule(module, path).register_forward_pre_hook(hook, with_kwargs=True).remove)
+        copied = {s.writes for s in block.sublayers if isinstance(s, FeedForward) and s.overwritten}
         for path in sorted(wanted_outputs(block)):
-            stack.callback(submodule(module, path).register_forward_hook(self._output_hook(path)).remove)
-        if self._needs.attention:
-            for path in sorted({attention.path for attention in block.attentions}):
-                stack.callback(submodule(module, path).register_forward_hook(self._attention_hook(path)).remove)
+            hook = self._output_hook(path, copy=path in copied)
+            stack.callback(submodule(module, path).register_forward_hook(hook).remove)
+        for path in sorted({s.router for s in block.sublayers if isinstance(s, Experts)}):
+            stack.callback(submodule(module, path).register_forward_hook(self._routing_hook(path)).remove)
+        for path in sorted({attention.path for attention in block.attentions}):
+            self._attach_attention(stack, submodule(module, path), path)
         stack.callback(module.register_forward_hook(self._on_block_end).remove)
+
+    def _attach_attention(self, stack: ExitStack, module: nn.Module, path: str) -> None:
+        call = partial(attention_call, ask=self._needs.attention)
+        stack.callback(module.register_forward_pre_hook(call, with_kwargs=True).remove)
+        if self._needs.attention:
+            stack.callback(module.register_forward_hook(self._attention_hook(path)).remove)
 
     def _on_embedding_norm(self, _module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         self._raw = first_tensor(args, kwargs)
@@ -174,21 +223,33 @@ class StreamTap:
     def _input_hook(self, path: str) -> Any:  # noqa: ANN401 - torch's own type of a hook with keywords is private
         def hook(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
             if self._current is not None:
-                self._current.inputs[path] = first_tensor(args, kwargs)
+                self._current.inputs[path] = self._current.unfolded(first_tensor(args, kwargs))
 
         return hook
 
-    def _output_hook(self, path: str) -> Any:  # noqa: ANN401 - see above
+    def _output_hook(self, path: str, *, copy: bool) -> Any:  # noqa: ANN401 - see above
         def hook(_module: nn.Module, _args: tuple[Any, ...], output: Any) -> None:  # noqa: ANN401 - any module's result
             if self._current is not None:
-                self._current.outputs[path] = result_tensor(output)
+                result = self._current.unfolded(result_tensor(output))
+                self._current.outputs[path] = result.clone() if copy else result
+
+        return hook
+
+    def _routing_hook(self, path: str) -> Any:  # noqa: ANN401 - see above
+        def hook(_module: nn.Module, _args: tuple[Any, ...], output: Any) -> None:  # noqa: ANN401 - any module's result
+            if self._current is not None:
+                self._current.routing[path] = self._current.unfolded(routing_weights(output))
 
         return hook
 
     def _attention_hook(self, path: str) -> Any:  # noqa: ANN401 - see above
         def hook(_module: nn.Module, _args: tuple[Any, ...], output: Any) -> None:  # noqa: ANN401 - any module's result
-            if self._current is not None:
-                self._current.attention[path] = output[1]
+            if self._current is None:
+                return
+            weights = output[-1] if isinstance(output, tuple) else None
+            if not isinstance(weights, Tensor):
+                raise SelfTestError(f"the attention module {path!r} returns no attention weights last")
+            self._current.attention[path] = weights
 
         return hook
 
@@ -214,11 +275,10 @@ def wanted_inputs(block: Block, needs: Needs) -> set[str]:
     if needs.contexts:
         paths |= {attention.output.path for attention in block.attentions}
     if needs.sublayers:
-        paths |= {s.value.path if isinstance(s, Attention) else s.up.path for s in block.sublayers}
+        paths |= {sublayer.reads for sublayer in block.sublayers}
     return paths
 
 
 def wanted_outputs(block: Block) -> set[str]:
     """Paths of the modules whose output is captured: every sub-layer's last map, and every norm."""
-    ends = {s.output.path if isinstance(s, Attention) else s.path for s in block.sublayers}
-    return ends | {norm.path for norm in block.norms}
+    return {sublayer.writes for sublayer in block.sublayers} | {norm.path for norm in block.norms}

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from prosect.model.load import LoadedModel
+from prosect.model.load import LoadedModel, calm_transformers
 from prosect.model.tokens import Batch
 
 
@@ -69,6 +69,11 @@ def eager_attention(model: LoadedModel, *, wanted: bool = True) -> Iterator[None
 
 
 def _set_attention(module: nn.Module, name: str) -> None:
-    setter = getattr(module, "set_attn_implementation", None)
-    if callable(setter):
+    setter, config = getattr(module, "set_attn_implementation", None), getattr(module, "config", None)
+    if not callable(setter) or config is None:
+        return
+    with calm_transformers():
         setter(name)
+    if config._attn_implementation != name:
+        # Falcon reads its configuration at every call, but is not on the list of families that can be switched.
+        config._attn_implementation = name

@@ -85,7 +85,7 @@ def load_model(planned: PlannedModel, device: torch.device) -> LoadedModel:
         When the files are not there, hold no safetensors and ``pickle`` is off, need remote code and
         ``trust_remote_code`` is off, or do not cover every weight of the model.
     """
-    with _calm_transformers():
+    with calm_transformers():
         module, notes = _random(planned) if planned.spec.init == "random" else _trained(planned)
         tokenizer = load_tokenizer(planned)
     return wrap_module(module.to(device), tokenizer, notes=notes)
@@ -95,6 +95,10 @@ def wrap_module(module: nn.Module, tokenizer: Any | None, notes: tuple[str, ...]
     """Take a model that is already in memory; it is put into evaluation mode."""
     module.eval()
     parameter = next(module.parameters())
+    set_experts = getattr(module, "set_experts_implementation", None)
+    if parameter.dtype == torch.float64 and callable(set_experts):
+        # The faster product over all experts of a mixture does not take float64.
+        set_experts("eager")
     base = getattr(module, "base_model", module)
     config = getattr(module, "config", None)
     if config is None:
@@ -249,7 +253,7 @@ def _source(planned: PlannedModel) -> tuple[str | None, dict[str, Any]]:
 
 
 @contextlib.contextmanager
-def _calm_transformers() -> Iterator[None]:
+def calm_transformers() -> Iterator[None]:
     """Keep transformers' progress bars and load reports off the terminal; what matters is checked and raised."""
     import transformers.utils.logging as untyped
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from prosect.errors import SelfTestError
-from prosect.vocab.architecture import Attention, Block, FeedForward, Norm, Projection
+from prosect.vocab.architecture import Attention, Block, Experts, FeedForward, Norm, Projection
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,10 @@ class Affine:
         y = x @ self.weight
         return y if self.bias is None else y + self.bias
 
+    def columns(self, columns: slice | Tensor) -> Affine:
+        """Cut out some of the output features."""
+        return Affine(self.weight[:, columns], None if self.bias is None else self.bias[columns])
+
 
 def submodule(root: nn.Module, path: str) -> nn.Module:
     """Return the module at a dotted path; SelfTestError names the path where there is none."""
@@ -50,9 +55,9 @@ def affine(root: nn.Module, projection: Projection, dtype: torch.dtype) -> Affin
     if not isinstance(weight, Tensor):
         raise SelfTestError(f"{projection.path!r} has no weight tensor")
     oriented = weight.detach() if projection.layout == "conv1d" else weight.detach().T
-    columns = _columns(projection, oriented.shape[1], oriented.device)
-    offset = bias.detach()[columns].to(dtype) if isinstance(bias, Tensor) else None
-    return Affine(oriented[:, columns].to(dtype), offset)
+    whole = Affine(oriented, bias.detach() if isinstance(bias, Tensor) else None)
+    own = whole.columns(_columns(projection, oriented.shape[1], oriented.device))
+    return Affine(own.weight.to(dtype), None if own.bias is None else own.bias.to(dtype))
 
 
 def _columns(projection: Projection, width: int, device: torch.device) -> Tensor | slice:
@@ -112,12 +117,87 @@ class AttentionWeights:
 
 @dataclass(frozen=True)
 class FeedForwardWeights:
-    """First, second and, in gated forms, gate map of a feed-forward sub-layer."""
+    """First, second and, in gated forms, gate map of a feed-forward sub-layer, or of experts side by side."""
 
-    shape: FeedForward
+    shape: FeedForward | Experts
     up: Affine
     down: Affine
     gate: Affine | None
+
+    def factors(
+        self, x: Float[Tensor, "*token hidden"]
+    ) -> tuple[Float[Tensor, "*token inner"], Float[Tensor, "*token inner"]]:
+        """Apply the gate's map and the first map of a gated form."""
+        if self.gate is None:
+            raise RuntimeError(f"{self.shape.path!r} has no gate")
+        return self.gate(x), self.up(x)
+
+
+@dataclass(frozen=True)
+class ExpertsWeights:
+    """The experts of a sub-layer; they are read when they are asked for, since all of them may not fit twice.
+
+    Attributes
+    ----------
+    shape
+        The description.
+    module
+        The module that holds the stacks.
+    dtype
+        Dtype of the replay.
+    """
+
+    shape: Experts
+    module: nn.Module
+    dtype: torch.dtype
+
+    def joined(self, numbers: Sequence[int]) -> FeedForwardWeights:
+        """Put some experts side by side: one block with the inner features of all, without the outputs' biases."""
+        both = [self._affine("gate_up_proj", number) for number in numbers]
+        half = both[0].weight.shape[1] // 2
+        gate, up = (slice(half), slice(half, None))
+        if self.shape.interleaved:
+            gate, up = slice(0, None, 2), slice(1, None, 2)
+        down = torch.cat([self._affine("down_proj", number).weight for number in numbers])
+        return FeedForwardWeights(
+            shape=self.shape,
+            up=_side_by_side([map_.columns(up) for map_ in both]),
+            down=Affine(down, None),
+            gate=_side_by_side([map_.columns(gate) for map_ in both]),
+        )
+
+    def limited(
+        self, gate: Float[Tensor, "*token inner"], up: Float[Tensor, "*token inner"]
+    ) -> tuple[Float[Tensor, "*token inner"], Float[Tensor, "*token inner"]]:
+        """Return what the activation reads, and what its result is multiplied by: limits and offset applied."""
+        limit = self.shape.limit
+        if limit is not None:
+            gate, up = gate.clamp(max=limit), up.clamp(min=-limit, max=limit)
+        return gate, up + self.shape.up_offset
+
+    def output_bias(self, routing: Float[Tensor, "*token expert"]) -> Float[Tensor, "*token hidden"] | None:
+        """sum_e w_e b2_e: what the biases of the second maps add to the output; None where there are none."""
+        bias = getattr(self.module, "down_proj_bias", None)
+        return None if bias is None else routing @ bias.detach().to(self.dtype)
+
+    def _affine(self, name: str, number: int) -> Affine:
+        stack, biases = getattr(self.module, name, None), getattr(self.module, f"{name}_bias", None)
+        if not isinstance(stack, Tensor) or stack.dim() != 3:  # noqa: PLR2004 - expert, in, out
+            raise SelfTestError(f"{self.shape.experts!r} has no stacked weights {name!r}")
+        weight = stack.detach()[number].to(self.dtype)
+        bias = None if biases is None else biases.detach()[number].to(self.dtype)
+        return Affine(weight.T if self.shape.layout == "linear" else weight, bias)
+
+
+def chosen(routing: Float[Tensor, "*token expert"]) -> list[int]:
+    """Numbers of the experts that any of the tokens was sent to."""
+    numbers: list[int] = routing.reshape(-1, routing.shape[-1]).any(dim=0).nonzero().flatten().tolist()
+    return numbers
+
+
+def _side_by_side(maps: Sequence[Affine]) -> Affine:
+    biases = [map_.bias for map_ in maps if map_.bias is not None]
+    return Affine(torch.cat([map_.weight for map_ in maps], dim=1), torch.cat(biases) if biases else None)
 
 
 @dataclass(frozen=True)
@@ -138,6 +218,11 @@ def feed_forward_weights(block: nn.Module, shape: FeedForward, dtype: torch.dtyp
     """Read the weights of a feed-forward sub-layer."""
     gate = None if shape.gate is None else affine(block, shape.gate, dtype)
     return FeedForwardWeights(shape, affine(block, shape.up, dtype), affine(block, shape.down, dtype), gate)
+
+
+def experts_weights(block: nn.Module, shape: Experts, dtype: torch.dtype) -> ExpertsWeights:
+    """Find the weights of a mixture of experts."""
+    return ExpertsWeights(shape, submodule(block, shape.experts), dtype)
 
 
 def norm_weights(root: nn.Module, shape: Norm, dtype: torch.dtype) -> NormWeights:
@@ -167,5 +252,8 @@ class BlockWeights:
             shape: feed_forward_weights(module, shape, dtype)
             for shape in block.sublayers
             if isinstance(shape, FeedForward)
+        }
+        self.experts = {
+            shape: experts_weights(module, shape, dtype) for shape in block.sublayers if isinstance(shape, Experts)
         }
         self.norms = {norm: norm_weights(module, norm, dtype) for norm in block.norms}

@@ -108,9 +108,13 @@ class ArchitectureDeclaration(Declaration):
     ----------
     model_types
         Values of ``model_type`` in ``config.json`` that it describes.
+    example
+        ``"package.module:attribute"`` of a small configuration, ``model_type`` included, that shows what is
+        peculiar to the family; it stands for the family in the table of what works. Empty for none.
     """
 
     model_types: tuple[str, ...]
+    example: str = ""
 
     kind: ClassVar[str] = "architectures"
 

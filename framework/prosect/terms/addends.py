@@ -12,9 +12,9 @@ from torch import Tensor
 from prosect.model.capture import BlockCapture
 from prosect.model.weights import AttentionWeights, BlockWeights
 from prosect.terms.dense import DenseTerms
-from prosect.terms.linearise import Rule, linearise
+from prosect.terms.linearise import Linearised, Rule, linearise, linearise_experts
 from prosect.terms.start import Carried, Start
-from prosect.vocab.architecture import Attention, FeedForward, Sublayer
+from prosect.vocab.architecture import Attention, Experts, FeedForward, Sublayer
 from prosect.vocab.components import Site
 from prosect.vocab.rules import Rules
 
@@ -50,6 +50,10 @@ class Seen:
     def alpha(self, path: str) -> Tensor:
         """Attention weights (batch, head, position, source), all positions of them."""
         return self.capture.attention[path]
+
+    def routing(self, path: str) -> Tensor:
+        """Weights of all experts, shape (*token, expert)."""
+        return self.pick(self.capture.routing[path])
 
     def row_sums(self, path: str) -> Tensor:
         """Sum the attention weights of every token and head, shape (*token, head)."""
@@ -98,8 +102,7 @@ class Addends:
             if read is None:
                 read = self.start.encoder(seen.capture.inputs[sublayer.value.path].to(own.output.weight.dtype))
             return self._propagated(own, read, seen)
-        bias = weights.feed_forward[sublayer].down.bias
-        output = seen.output(sublayer.path)
+        bias, output = _output_bias(sublayer, weights, seen), seen.output(sublayer.path)
         if read is None:
             return self._booked(
                 [Site(sublayer.kind, seen.number)], [output - (0 if bias is None else bias)], seen, bias
@@ -107,12 +110,20 @@ class Addends:
         if fresh:
             whole = self.start.terms(output if bias is None else output - bias)
             return self._with_bias(whole, seen, sublayer, bias)
-        rule = cast("Rule", self.rules.feed_forward)
-        lin = linearise(weights.feed_forward[sublayer], seen.input(sublayer.up.path), rule, self.rules.gated)
-        return self._with_bias(read.fed_forward(lin), seen, sublayer, lin.constant())
+        lin = self._linearised(sublayer, weights, seen)
+        constant = lin.constant()
+        if isinstance(sublayer, Experts) and bias is not None:
+            constant = constant + bias
+        return self._with_bias(read.fed_forward(lin), seen, sublayer, constant)
+
+    def _linearised(self, sublayer: FeedForward | Experts, weights: BlockWeights, seen: Seen) -> Linearised:
+        x, gated = seen.input(sublayer.reads), self.rules.gated
+        if isinstance(sublayer, Experts):
+            return linearise_experts(weights.experts[sublayer], x, seen.routing(sublayer.router), gated)
+        return linearise(weights.feed_forward[sublayer], x, cast("Rule", self.rules.feed_forward), gated)
 
     def _rule(self, sublayer: Sublayer) -> str:
-        if isinstance(sublayer, FeedForward):
+        if not isinstance(sublayer, Attention):
             return self.rules.feed_forward
         return self.rules.attention if sublayer.kind == "attention" else self.rules.cross_attention
 
@@ -148,6 +159,13 @@ class Addends:
         if bias is not None:
             addend.add(self.rules.book(Site("bias", seen.number, part=sublayer.kind)), bias)
         return addend
+
+
+def _output_bias(sublayer: FeedForward | Experts, weights: BlockWeights, seen: Seen) -> Tensor | None:
+    """Return the bias of a feed-forward sub-layer's output; of a mixture of experts, that of every token."""
+    if isinstance(sublayer, Experts):
+        return weights.experts[sublayer].output_bias(seen.routing(sublayer.router))
+    return weights.feed_forward[sublayer].down.bias
 
 
 def _heads(own: AttentionWeights, seen: Seen, sums: Tensor | None) -> Tensor:

@@ -29,7 +29,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from prosect.model.weights import FeedForwardWeights
+from prosect.model.weights import ExpertsWeights, FeedForwardWeights, chosen
 
 Rule = Literal["tangent", "secant", "relu_mask"]
 GatedRule = Literal["path", "half", "frozen", "tangent"]
@@ -97,6 +97,30 @@ def linearise(
     a, u = weights.gate(x), weights.up(x)
     c_a, c_u = GATED[gated](g, weights.shape.activation, a, u)
     return Linearised(weights, c_u, c_a, g(a) * u - c_u * u - c_a * a)
+
+
+def linearise_experts(
+    experts: ExpertsWeights,
+    x: Float[Tensor, "*token hidden"],
+    routing: Float[Tensor, "*token expert"],
+    gated: GatedRule,
+) -> Linearised:
+    """Linearise a mixture of experts at its true input: one gated block, as wide as all experts that were chosen.
+
+    Slopes and constants of every expert are multiplied by its frozen weight; where a limit cut off a
+    pre-activation its slope is 0. What the outputs' biases add is not in the constant part.
+    """
+    from transformers.activations import ACT2FN
+
+    numbers, g = chosen(routing), ACT2FN[experts.shape.activation]
+    wide = experts.joined(numbers)
+    a, u = wide.factors(x)
+    factor_a, factor_u = experts.limited(a, u)
+    c_a, c_u = GATED[gated](g, experts.shape.activation, factor_a, factor_u)
+    w = routing[..., numbers].repeat_interleave(a.shape[-1] // len(numbers), dim=-1)
+    up = w * c_u * (factor_u == u + experts.shape.up_offset)
+    gate = w * c_a * (factor_a == a)
+    return Linearised(wide, up, gate, w * g(factor_a) * factor_u - up * u - gate * a)
 
 
 def derivative(g: Activation, s: Tensor) -> Tensor:

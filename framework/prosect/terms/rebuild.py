@@ -10,9 +10,9 @@ from torch import Tensor
 from prosect.errors import SelfTestError
 from prosect.model.capture import BlockCapture
 from prosect.model.load import LoadedModel
-from prosect.model.weights import AttentionWeights, BlockWeights, FeedForwardWeights
+from prosect.model.weights import AttentionWeights, BlockWeights, ExpertsWeights, FeedForwardWeights, chosen
 from prosect.terms.replay import StreamWeights
-from prosect.vocab.architecture import Attention, FeedForward, Stream
+from prosect.vocab.architecture import Attention, FeedForward, Stream, Sublayer
 
 # Largest relative deviation of a rebuilt sub-layer or a padded state that rounding explains. float32 matrix
 # products over a few thousand numbers stay below 1e-4; half precision keeps 3 (float16) and 2 (bfloat16) digits.
@@ -60,20 +60,22 @@ class Rebuild:
             for branch in stage.branches:
                 self._sublayer(branch.sublayer, weights, capture)
 
-    def _sublayer(self, sublayer: Attention | FeedForward, weights: BlockWeights, capture: BlockCapture) -> None:
-        if isinstance(sublayer, Attention):
-            path = sublayer.output.path
-            rebuilt = self._attention(weights.attention[sublayer], capture)
-        else:
-            path = sublayer.path
-            x = capture.inputs[sublayer.up.path].to(self._dtype)
-            rebuilt = _feed_forward(weights.feed_forward[sublayer], x)
-        gap = relative_gap(rebuilt, capture.outputs[path])
+    def _sublayer(self, sublayer: Sublayer, weights: BlockWeights, capture: BlockCapture) -> None:
+        gap = relative_gap(self._rebuilt(sublayer, weights, capture), capture.outputs[sublayer.writes])
         if not gap <= self._limit:
             raise SelfTestError(
                 f"{self._place}: block {capture.number}: {sublayer.kind} rebuilt from its description misses the "
-                f"output of {path!r} by {gap:.1e} of its norm: its projections or activation are described wrongly"
+                f"output of {sublayer.writes!r} by {gap:.1e} of its norm: its projections or activation are described "
+                "wrongly"
             )
+
+    def _rebuilt(self, sublayer: Sublayer, weights: BlockWeights, capture: BlockCapture) -> Tensor:
+        if isinstance(sublayer, Attention):
+            return self._attention(weights.attention[sublayer], capture)
+        x = capture.inputs[sublayer.reads].to(self._dtype)
+        if isinstance(sublayer, FeedForward):
+            return _feed_forward(weights.feed_forward[sublayer], x)
+        return _experts(weights.experts[sublayer], x, capture.routing[sublayer.router].to(self._dtype))
 
     def _attention(self, weights: AttentionWeights, capture: BlockCapture) -> Tensor:
         shape = weights.shape
@@ -100,3 +102,14 @@ def _feed_forward(weights: FeedForwardWeights, x: Tensor) -> Tensor:
     if weights.gate is None:
         return weights.down(activation(weights.up(x)))
     return weights.down(activation(weights.gate(x)) * weights.up(x))
+
+
+def _experts(weights: ExpertsWeights, x: Tensor, routing: Tensor) -> Tensor:
+    from transformers.activations import ACT2FN
+
+    activation, bias, output = ACT2FN[weights.shape.activation], weights.output_bias(routing), torch.zeros_like(x)
+    for number in chosen(routing):
+        expert = weights.joined([number])
+        gate, up = weights.limited(*expert.factors(x))
+        output += routing[..., number, None] * expert.down(activation(gate) * up)
+    return output if bias is None else output + bias

@@ -95,6 +95,16 @@ class Attention:
     head_dim: int
     rows_sum_to_one: bool = True
 
+    @property
+    def reads(self) -> str:
+        """Module whose input is what the values are made of."""
+        return self.value.path
+
+    @property
+    def writes(self) -> str:
+        """Module whose output is the sub-layer's output."""
+        return self.output.path
+
 
 @dataclass(frozen=True, kw_only=True)
 class FeedForward:
@@ -110,6 +120,8 @@ class FeedForward:
         The map through the activation, for gated forms; None otherwise.
     activation
         Name of the activation as in transformers' ``ACT2FN``.
+    overwritten
+        The block adds to the module's output in place, so that capture must copy it.
     """
 
     path: str
@@ -117,11 +129,73 @@ class FeedForward:
     down: Projection
     activation: str
     gate: Projection | None = None
+    overwritten: bool = False
 
     kind: Literal["feed_forward"] = "feed_forward"
 
+    @property
+    def reads(self) -> str:
+        """Module whose input is the sub-layer's input."""
+        return self.up.path
 
-Sublayer = Attention | FeedForward
+    @property
+    def writes(self) -> str:
+        """Module whose output is the sub-layer's output."""
+        return self.path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experts:
+    """A mixture of experts: the weighted sum of the gated feed-forward blocks that a router chose for a token.
+
+        sum_e w_e [(act(x Wg_e + bg_e) * (x W1_e + b1_e + up_offset)) W2_e + b2_e]
+
+    The routing (which experts, and their weights w_e) is frozen at what it was in the forward pass.
+
+    Attributes
+    ----------
+    path
+        The module whose input and output are the sub-layer's.
+    router
+        The module that returns logits, the weights of the chosen experts, and their numbers.
+    experts
+        The module that holds the weights of all experts, stacked: ``gate_up_proj`` and ``down_proj``,
+        and their biases, where there are any, as ``gate_up_proj_bias`` and ``down_proj_bias``.
+    activation
+        Name of the activation as in transformers' ``ACT2FN``.
+    layout
+        How an expert's weight is stored: ``linear``: (out, in); ``conv1d``: (in, out).
+    interleaved
+        Output features of gate and up alternate; otherwise those of the gate come first.
+    limit
+        The gate's pre-activation is cut off above it, the other one at both sides; None for no limit.
+    up_offset
+        Added to the second factor after that.
+    """
+
+    path: str
+    router: str
+    experts: str
+    activation: str
+    layout: Literal["linear", "conv1d"] = "linear"
+    interleaved: bool = False
+    limit: float | None = None
+    up_offset: float = 0.0
+
+    kind: Literal["feed_forward"] = "feed_forward"
+
+    @property
+    def reads(self) -> str:
+        """Module whose input is the sub-layer's input."""
+        return self.path
+
+    @property
+    def writes(self) -> str:
+        """Module whose output is the sub-layer's output."""
+        return self.path
+
+
+Sublayer = Attention | FeedForward | Experts
 
 
 @dataclass(frozen=True, kw_only=True)

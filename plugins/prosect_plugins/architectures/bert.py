@@ -1,35 +1,39 @@
 """BERT: post-norm encoder; a LayerNorm follows each addition to the stream, and one stands over the embeddings."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
-from prosect.api import (
-    Architecture,
-    Attention,
-    Block,
-    Branch,
-    FeedForward,
-    ModelError,
-    Norm,
-    Projection,
-    Stage,
-    Stream,
-)
+from prosect.api import Architecture, FeedForward, ModelError, Projection, Stream
+from prosect_plugins.architectures.parts import attention, blocks, layer_norm, post_norm
+
+EXAMPLE: Final = {
+    "model_type": "bert",
+    "hidden_size": 24,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "intermediate_size": 40,
+    "vocab_size": 60,
+    "max_position_embeddings": 40,
+    "layer_norm_eps": 1e-3,
+}
 
 
 def describe(config: Mapping[str, Any]) -> Architecture:
     """Describe a BERT encoder from its ``config.json``."""
+    return Architecture(family="bert", streams=(encoder(config),))
+
+
+def encoder(config: Mapping[str, Any], embedding_projection: Projection | None = None) -> Stream:
+    """Describe the encoder that BERT shares with RoBERTa, ELECTRA and others."""
     if config.get("is_decoder") or config.get("add_cross_attention"):
-        raise ModelError("this BERT is a decoder (is_decoder, add_cross_attention); only the encoder is described")
-    hidden, heads, eps = config["hidden_size"], config["num_attention_heads"], config.get("layer_norm_eps", 1e-12)
-    attention = Attention(
-        kind="attention",
-        path="attention.self",
-        value=Projection(path="attention.self.value"),
-        output=Projection(path="attention.output.dense"),
-        heads=heads,
-        kv_heads=heads,
-        head_dim=hidden // heads,
+        raise ModelError("this model is a decoder (is_decoder, add_cross_attention); only the encoder is described")
+    hidden, eps = config["hidden_size"], config.get("layer_norm_eps", 1e-12)
+    self_attention = attention(
+        "attention.self",
+        "attention.self.value",
+        "attention.output.dense",
+        heads=config["num_attention_heads"],
+        width=hidden,
     )
     feed_forward = FeedForward(
         path="output.dense",
@@ -38,13 +42,13 @@ def describe(config: Mapping[str, Any]) -> Architecture:
         activation=config.get("hidden_act", "gelu"),
     )
     stages = (
-        Stage(branches=(Branch(sublayer=attention),), norm=_norm("attention.output.LayerNorm", eps)),
-        Stage(branches=(Branch(sublayer=feed_forward),), norm=_norm("output.LayerNorm", eps)),
+        post_norm(self_attention, layer_norm("attention.output.LayerNorm", eps)),
+        post_norm(feed_forward, layer_norm("output.LayerNorm", eps)),
     )
-    blocks = tuple(Block(path=f"encoder.layer.{i}", stages=stages) for i in range(config["num_hidden_layers"]))
-    stream = Stream(name="main", hidden=hidden, blocks=blocks, embedding_norm=_norm("embeddings.LayerNorm", eps))
-    return Architecture(family="bert", streams=(stream,))
-
-
-def _norm(path: str, eps: float) -> Norm:
-    return Norm(path=path, kind="layer_norm", eps=eps)
+    return Stream(
+        name="main",
+        hidden=hidden,
+        blocks=blocks("encoder.layer", stages, config["num_hidden_layers"]),
+        embedding_norm=layer_norm("embeddings.LayerNorm", eps),
+        embedding_projection=embedding_projection,
+    )
