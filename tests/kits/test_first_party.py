@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from prosect.plugins.registry import load_registry
-from prosect.testing import ArchitectureTests, DecompositionTests, MetricTests, PluginTests
+from prosect.testing import ArchitectureTests, DecompositionTests, MapMetricTests, MetricTests, PluginTests
 from prosect.testing.models import SHAPES
 
 
@@ -46,6 +46,14 @@ class TestSumOfFactorsByHead(DecompositionTests):
     options: ClassVar = {"by": "head", "norm_mean": "own", "embedding_norm": "outside"}
 
 
+class TestAttentionNorms(DecompositionTests):
+    decomposition = "attention_norms"
+
+
+class TestAttentionMaps(DecompositionTests):
+    decomposition = "attention_maps"
+
+
 class TestNone(DecompositionTests):
     decomposition = "none"
 
@@ -74,6 +82,26 @@ class TestDot(MetricTests):
     metric = "dot"
 
 
+class TestWeight(MapMetricTests):
+    metric = "weight"
+
+
+class TestWeightedNorm(MapMetricTests):
+    metric = "weighted_norm"
+
+
+class TestValueNorm(MapMetricTests):
+    metric = "value_norm"
+
+
+class TestAttentionNorm(MapMetricTests):
+    metric = "attention_norm"
+
+
+class TestMixingRatio(MapMetricTests):
+    metric = "mixing_ratio"
+
+
 def test_every_token_metric_of_ours_has_its_kit():
     registry = load_registry()
     ours = {
@@ -81,4 +109,5 @@ def test_every_token_metric_of_ours_has_its_kit():
         for entry in registry.of_kind("metrics")
         if entry.origin.distribution == "prosect" and getattr(entry.declaration, "form", None) == "token"
     }
-    assert ours == {kit.metric for kit in MetricTests.__subclasses__() if kit.__module__ == __name__}
+    kits = [*MetricTests.__subclasses__(), *MapMetricTests.__subclasses__()]
+    assert ours == {kit.metric for kit in kits if kit.__module__ == __name__}

@@ -1,50 +1,26 @@
-"""Distributions made by hand: a dist-info folder and modules, on a path that importlib.metadata searches."""
+"""Distributions that are installed for one test, and sources of plugin modules."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from textwrap import dedent
 
 import pytest
 
-
-@dataclass(frozen=True)
-class Installer:
-    """Installs distributions into a temporary folder that stands on ``sys.path``."""
-
-    folder: Path
-
-    def __call__(
-        self,
-        name: str,
-        modules: Mapping[str, str],
-        entry_points: Mapping[str, str] | None = None,
-        version: str = "1.0",
-    ) -> None:
-        """Write modules (name -> source); by default every module is an entry point under its own name."""
-        for module, source in modules.items():
-            (self.folder / f"{module}.py").write_text(dedent(source), encoding="utf-8")
-        entries = {module: module for module in modules} if entry_points is None else entry_points
-        info = self.folder / f"{name.replace('-', '_')}-{version}.dist-info"
-        info.mkdir()
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n", encoding="utf-8")
-        lines = ["[prosect.plugins]", *(f"{entry} = {value}" for entry, value in entries.items())]
-        (info / "entry_points.txt").write_text("\n".join(lines), encoding="utf-8")
+from support.distributions import EXAMPLE, Installer
 
 
 @pytest.fixture
-def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
-    """Install a distribution for one test; its modules are forgotten afterwards."""
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Installer]:
+    """Install distributions for one test; their modules are forgotten afterwards."""
     before = set(sys.modules)
     folder = tmp_path / "site"
     folder.mkdir()
     monkeypatch.syspath_prepend(folder)
     yield Installer(folder)
     for name in set(sys.modules) - before:
-        if (getattr(sys.modules[name], "__file__", None) or "").startswith(str(folder)):
+        if (getattr(sys.modules[name], "__file__", None) or "").startswith((str(folder), str(EXAMPLE))):
             del sys.modules[name]
 
 

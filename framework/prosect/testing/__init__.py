@@ -10,17 +10,27 @@ if TYPE_CHECKING:
     from prosect.testing.architectures import ArchitectureTests
     from prosect.testing.corpora import CorpusExample, CorpusTests
     from prosect.testing.decompositions import DecompositionTests
+    from prosect.testing.maps import MapMetricTests
     from prosect.testing.metrics import MetricTests
     from prosect.testing.plugins import PluginTests
 
-__all__ = ["ArchitectureTests", "CorpusExample", "CorpusTests", "DecompositionTests", "MetricTests", "PluginTests"]
+__all__ = [
+    "ArchitectureTests",
+    "CorpusExample",
+    "CorpusTests",
+    "DecompositionTests",
+    "MapMetricTests",
+    "MetricTests",
+    "PluginTests",
+]
 
-# Loaded when asked for, because three of them import torch.
+# Loaded when asked for, because most of them import torch.
 _HOMES = {
     "ArchitectureTests": "prosect.testing.architectures",
     "CorpusExample": "prosect.testing.corpora",
     "CorpusTests": "prosect.testing.corpora",
     "DecompositionTests": "prosect.testing.decompositions",
+    "MapMetricTests": "prosect.testing.maps",
     "MetricTests": "prosect.testing.metrics",
     "PluginTests": "prosect.testing.plugins",
 }

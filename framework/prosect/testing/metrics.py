@@ -16,7 +16,7 @@ from prosect.plugins.declarations import MetricDeclaration
 from prosect.plugins.registry import load_registry
 from prosect.terms.dense import DenseTerms
 from prosect.terms.factored import Attended, FactoredTerms
-from prosect.terms.terms import Terms
+from prosect.terms.terms import Reading, Terms
 from prosect.vocab.components import Component
 
 Values = dict[str, Tensor]
@@ -26,7 +26,7 @@ COMPONENT_AXES = ("component", "other_component")
 
 
 class MetricTests:
-    """Checks of a token metric, on random terms.
+    """Checks of a token metric, on random terms; a metric that reads maps only has `MapMetricTests`.
 
     Attributes
     ----------
@@ -52,7 +52,7 @@ class MetricTests:
     @pytest.fixture
     def measure(self, declaration: MetricDeclaration) -> Measure:
         """Load the implementation as a run does."""
-        return load_measures([Bound(declaration, declaration.options.model_validate(self.options))])[0]
+        return loaded(declaration, self.options)
 
     @pytest.fixture
     def terms(self) -> DenseTerms:
@@ -88,7 +88,7 @@ class MetricTests:
         """Terms come in float32 as a rule."""
         single = DenseTerms(terms.components, terms.dense().float())
         found, expected = measure(single, single.sum()), measure(terms, terms.sum())
-        _assert_same({name: values.double() for name, values in found.items()}, expected, tolerance=1e-4)
+        assert_same({name: values.double() for name, values in found.items()}, expected, tolerance=1e-4)
 
     def test_terms_and_total_are_left_as_they_are(self, measure: Measure, terms: DenseTerms) -> None:
         """They belong to the replay, which goes on with them."""
@@ -113,7 +113,7 @@ class MetricTests:
             alone = DenseTerms(terms.components, terms.dense()[:, token : token + 1])
             chosen = torch.tensor([token])
             expected = {v.name: whole[v.name].index_select(v.dims.index("token"), chosen) for v in declaration.produces}
-            _assert_same(measure(alone, alone.sum()), expected)
+            assert_same(measure(alone, alone.sum()), expected)
 
     def test_the_order_of_components_does_not_matter(
         self, declaration: MetricDeclaration, measure: Measure, terms: DenseTerms
@@ -126,7 +126,7 @@ class MetricTests:
             for axis, dim in enumerate(variable.dims):
                 if dim in COMPONENT_AXES:
                     expected[variable.name] = expected[variable.name].index_select(axis, order)
-        _assert_same(measure(moved, moved.sum()), expected)
+        assert_same(measure(moved, moved.sum()), expected)
 
     def test_what_is_undefined_is_not_a_number(self, measure: Measure, terms: DenseTerms) -> None:
         """Where all terms are 0, values are finite or NaN, never infinite, and nothing is raised."""
@@ -142,7 +142,13 @@ class MetricTests:
         except RunError as refusal:
             pytest.skip(f"not for factored terms: {refusal}")
         expected = measure(DenseTerms(factored.components, factored.dense()), total)
-        _assert_same(found, expected, tolerance=1e-7)
+        assert_same(found, expected, tolerance=1e-7)
+
+
+def loaded(declaration: MetricDeclaration, options: Mapping[str, Any]) -> Measure:
+    """Load a metric; it is handed what a run hands it, a `Reading` of the terms."""
+    measure = load_measures([Bound(declaration, declaration.options.model_validate(options))])[0]
+    return lambda terms, total: measure(Reading(terms, total), total)
 
 
 def random_factored_terms() -> FactoredTerms:
@@ -161,7 +167,8 @@ def _random(*shape: int) -> Tensor:
     return torch.randn(*shape, generator=generator, dtype=torch.float64)
 
 
-def _assert_same(found: Values, expected: Values, tolerance: float = 1e-9) -> None:
+def assert_same(found: Values, expected: Values, tolerance: float = 1e-9) -> None:
+    """Compare variables by name, relative and absolute; NaN equals NaN."""
     assert set(found) == set(expected)
     for name, values in found.items():
         torch.testing.assert_close(values, expected[name], rtol=tolerance, atol=tolerance, equal_nan=True, msg=name)
