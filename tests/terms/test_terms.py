@@ -7,8 +7,8 @@ from torch.nn.functional import layer_norm
 
 from prosect.api import Component
 from prosect.model.weights import NormWeights
-from prosect.terms.norms import through_norm
 from prosect.terms.dense import DenseTerms
+from prosect.terms.norms import through_norm
 from prosect.terms.terms import Reading, Terms
 from prosect.vocab.architecture import Norm
 

@@ -105,7 +105,9 @@ class AttentionWeights:
             return None
         return torch.einsum("he,hed->hd", self.value_bias_heads, self.output_heads)
 
-    def bias_output(self, row_sums: Float[Tensor, "*token head"] | None) -> Float[Tensor, "*token hidden"]:
+    def bias_output(
+        self, row_sums: Float[Tensor, "*token head"] | None
+    ) -> Float[Tensor, "*token hidden"] | Float[Tensor, " hidden"]:
         """Everything the biases add to the output: sum_h rowsum_h b_V W_O + b_O, with row sums of 1 where None."""
         parts: list[Tensor] = [] if self.output.bias is None else [self.output.bias]
         if self.value_bias_share is not None:

@@ -331,6 +331,9 @@ class FactoredTerms:
         for queries in self._query_chunks():
             sources = queries.stop if self.causal and self.own_part is not None else self.sources
             out[:, queries, :sources] = function(self._pairs(queries, sources), queries)
+            if sources < self.sources:
+                nothing = self.bias.new_zeros(len(out), queries.stop - queries.start, 1, self.bias.shape[-1])
+                out[:, queries, sources:] = function(nothing, queries)
         return torch.cat([out.permute(2, 0, 1), bias.unsqueeze(0)])
 
     def _query_chunks(self) -> Iterator[slice]:

@@ -1,0 +1,147 @@
+"""Attention norms and maps from a spec to the store, beside the authors' values."""
+
+import json
+
+import numpy as np
+import pytest
+
+import prosect
+from prosect.errors import UsageError
+from support.models import DATA, FAMILIES
+
+POST_NORM = {
+    "attn": "k21.L{}.attn_n",
+    "attn_res": "k21.L{}.attnres_n",
+    "attn_res_norm": "k21.L{}.attnresln_n",
+    "ff": "dx_local_nobias.L{}.FFN.norm",
+    "ff_res": "dx_local_nobias.L{}.res2.norm",
+    "ff_res_norm": "dx_local_nobias.L{}.encoder.norm",
+}
+PRE_NORM = {
+    "attn": "L{}.attn_n",
+    "attn_res": "L{}.atb_n",
+    "attn_res_norm": "L{}.atbln_n",
+    "ff": "L{}.atblnff{}_n",
+    "ff_res": "L{}.atblnffres{}_n",
+}
+MIXING = {"attn": "k21.L{}.mix_attn", "attn_res": "k21.L{}.mix_attnres", "attn_res_norm": "k21.L{}.mix_attnresln"}
+
+
+def run(tmp_path, family, decomposition, *, dtype="float64", rows=None, **analysis):
+    folder = DATA / "kobayashi" / family
+    inputs = np.load(folder / "inputs.npz")
+    row = {"input_ids": inputs["input_ids"][0].tolist()}
+    if "token_type_ids" in inputs:
+        row["token_type_ids"] = inputs["token_type_ids"][0].tolist()
+    (tmp_path / "ids.jsonl").write_text("\n".join(map(json.dumps, rows or [row])), encoding="utf-8")
+    spec = {
+        "prosect": 1,
+        "models": {"m": {"load": str(folder), "dtype": dtype}},
+        "corpora": {"c": {"kind": "token_ids", "path": str(tmp_path / "ids.jsonl")}},
+        "analyses": {"a": {"corpus": "c", "decomposition": decomposition, **analysis}},
+        "compute": {"device": "cpu"},
+    }
+    return prosect.run(spec, tmp_path / f"{family}-{dtype}.zarr", quiet=True)["m/a"].to_dataset().load()
+
+
+def golden(family, name="brute_f64"):
+    return np.load(DATA / "kobayashi" / family / f"{name}.npz")
+
+
+def close(values, reference, tolerance):
+    reference = reference.squeeze()
+    assert np.abs(values - reference).max() <= tolerance * np.abs(reference).max()
+
+
+@pytest.mark.parametrize(
+    ("dtype", "name", "tolerance"), [("float64", "authors_f64", 1e-9), ("float32", "authors_f32", 5e-6)]
+)
+def test_attention_norms_are_those_of_the_authors(tmp_path, dtype, name, tolerance):
+    ds, reference = run(tmp_path, "bert", "attention_norms", dtype=dtype), golden("bert", name)
+    assert ds["weighted_norm"].dims == ("layer", "head", "token", "source")
+    assert ds["value_norm"].dims == ("layer", "head", "token")
+    assert ds["attention_norm"].dims == ("layer", "token", "source")
+    for layer in range(3):
+        at = ds.sel(layer=layer + 1)
+        close(at["weight"].values, reference[f"k20.L{layer}.alpha"], tolerance)
+        close(at["value_norm"].values, reference[f"k20.L{layer}.fx_norm"], tolerance)
+        close(at["weighted_norm"].values, reference[f"k20.L{layer}.afx_norm"], tolerance)
+        close(at["attention_norm"].values, reference[f"k20.L{layer}.summed_afx_norm"], tolerance)
+
+
+def test_maps_and_mixing_ratios_of_bert_are_those_of_the_authors(tmp_path):
+    ds, reference = run(tmp_path, "bert", "attention_maps"), golden("bert", "authors_f64")
+    assert ds["norm"].dims == ("scope", "layer", "token", "source")
+    assert ds["mixing_ratio"].dims == ("scope", "layer", "token")
+    assert list(ds["scope"].values) == list(POST_NORM)
+    for layer in range(3):
+        for scope, key in POST_NORM.items():
+            tolerance = 1e-9 if key.startswith("k21") else 1e-8
+            close(ds["norm"].sel(scope=scope, layer=layer + 1).values, reference[key.format(layer)], tolerance)
+        for scope, key in MIXING.items():
+            close(ds["mixing_ratio"].sel(scope=scope, layer=layer + 1).values, reference[key.format(layer)], 1e-9)
+
+
+def test_maps_of_bert_in_float32(tmp_path):
+    ds, reference = run(tmp_path, "bert", "attention_maps", dtype="float32"), golden("bert", "authors_f32")
+    for layer in range(3):
+        for scope in ("attn", "attn_res", "attn_res_norm"):
+            close(ds["norm"].sel(scope=scope, layer=layer + 1).values, reference[POST_NORM[scope].format(layer)], 5e-6)
+
+
+def test_a_padded_sentence_gives_the_values_of_the_authors_padded_run(tmp_path):
+    inputs, reference = np.load(DATA / "kobayashi" / "bert" / "inputs.npz"), golden("bert", "authors_padded_f64")
+    length = int(inputs["attention_mask_padded"].sum())
+    short = {
+        "input_ids": inputs["input_ids_padded"][0][:length].tolist(),
+        "token_type_ids": inputs["token_type_ids"][0][:length].tolist(),
+    }
+    long = {"input_ids": inputs["input_ids"][0].tolist(), "token_type_ids": inputs["token_type_ids"][0].tolist()}
+    ds = run(tmp_path, "bert", "attention_maps", rows=[short, long])
+    mine = ds.isel(token=ds["sentence"].values == 0)
+    assert np.isnan(mine["norm"].isel(source=slice(length, None))).all()
+    for layer in range(3):
+        for scope in ("attn", "attn_res", "attn_res_norm"):
+            values = mine["norm"].sel(scope=scope, layer=layer + 1).values[:, :length]
+            close(values, reference[POST_NORM[scope].format(layer)].squeeze()[:length, :length], 1e-9)
+
+
+LLAMA_RULES = [("llama", rule, 1e-5) for rule in ("ig", "half", "frozen")]
+
+
+@pytest.mark.parametrize(("family", "rule", "tolerance"), [("gpt2", "", 1e-9), *LLAMA_RULES])
+def test_maps_of_pre_norm_decoders(tmp_path, family, rule, tolerance):
+    gated = {"ig": "path", "": "path"}.get(rule, rule)
+    ds, reference = run(tmp_path, family, {"name": "attention_maps", "gated": gated}), golden(family)
+    assert list(ds["scope"].values) == list(PRE_NORM)
+    for layer in range(len(ds["layer"])):
+        for scope, key in PRE_NORM.items():
+            name = key.format(layer, f"_{rule}" if rule else "")
+            close(ds["norm"].sel(scope=scope, layer=layer + 1).values, reference[name], tolerance)
+    upper = np.triu(np.ones((ds.sizes["token"], ds.sizes["source"]), dtype=bool), 1)
+    assert (ds["norm"].values[..., upper] == 0).all()
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_maps_run_and_close_on_every_family_and_stream(tmp_path, family, spec, carry_out):
+    source = spec(family, number=12, model={"dtype": "float64"}, decomposition="attention_maps")
+    tree = prosect.open(carry_out(source).store)
+    for stream in FAMILIES[family].streams:
+        ds = (tree["m/a"] if stream == "main" else tree[f"m/a/{stream}"]).to_dataset()
+        assert ds.attrs["closure_max"] < ds.attrs["closure_tolerance"]
+        assert not any(name.startswith("cross") and "_res" not in name for name in ds["scope"].values)
+        lengths = np.bincount(ds["sentence"])[ds["sentence"]]
+        beyond = np.arange(ds.sizes["source"]) >= lengths[:, None]
+        assert np.isnan(ds["norm"].values[..., beyond]).all()
+        assert np.isfinite(ds["norm"].values[..., ~beyond]).all()
+        assert list(ds["layer"].values) == list(range(1, ds.sizes["layer"] + 1))
+
+
+def test_a_metric_of_maps_is_refused_for_other_terms(tmp_path):
+    with pytest.raises(UsageError, match="attention_norms or attention_maps"):
+        run(tmp_path, "bert", "sum_of_factors", metrics=["mixing_ratio"])
+
+
+def test_a_gram_matrix_is_refused_for_maps(tmp_path):
+    with pytest.raises(UsageError, match="pairs"):
+        run(tmp_path, "bert", "attention_maps", metrics=["dot"])
