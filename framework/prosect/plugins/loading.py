@@ -86,13 +86,13 @@ def guarded(action: Callable[[], T]) -> Success[T] | Failure:
 
 def load_plugins() -> tuple[LoadedPlugin, ...]:
     """Load every installed plugin, ordered by distribution and entry point."""
-    found = entry_points(group=hookspecs.GROUP)
-    return tuple(load_plugin(entry) for entry in sorted(found, key=lambda entry: (_origin(entry).distribution, entry)))
+    found = [(origin_of(entry), entry) for entry in entry_points(group=hookspecs.GROUP)]
+    ordered = sorted(found, key=lambda pair: (pair[0].distribution, pair[0].entry_point))
+    return tuple(load_plugin(entry, origin) for origin, entry in ordered)
 
 
-def load_plugin(entry: EntryPoint) -> LoadedPlugin:
+def load_plugin(entry: EntryPoint, origin: Origin) -> LoadedPlugin:
     """Import one entry point and collect what its hooks declare."""
-    origin = _origin(entry)
     before = frozenset(sys.modules)
     module = guarded(lambda: importlib.import_module(entry.module))
     heavy = tuple(name for name in HEAVY if name in sys.modules and name not in before)
@@ -112,10 +112,13 @@ def load_plugin(entry: EntryPoint) -> LoadedPlugin:
     )
 
 
-def _origin(entry: EntryPoint) -> Origin:
-    # An entry point that was not read from an installed distribution has none.
-    name, version = (entry.dist.name, entry.dist.version) if entry.dist else ("unknown", "0")
-    return Origin(name, version, entry.name)
+def origin_of(entry: EntryPoint) -> Origin:
+    """Say where an entry point came from; one that was not read from an installed distribution has no such place."""
+    if entry.dist is None:
+        return Origin("unknown", "0", entry.name)
+    # Every look at the metadata parses its file again.
+    metadata = entry.dist.metadata
+    return Origin(metadata["Name"], metadata["Version"], entry.name)
 
 
 def _import_reason(entry: EntryPoint, failure: Failure) -> str:

@@ -10,7 +10,7 @@ from pydantic.fields import FieldInfo
 
 from prosect.plugins.declarations import AnyDeclaration, CorpusDeclaration, DecompositionDeclaration
 from prosect.plugins.hookspecs import GROUP
-from prosect.plugins.loading import LoadedPlugin, load_plugin
+from prosect.plugins.loading import LoadedPlugin, load_plugin, origin_of
 from prosect.plugins.options import describe
 from prosect.plugins.registry import Registry, implementation, load_registry
 from prosect.testing.weight import heavy_imports
@@ -35,7 +35,8 @@ class PluginTests:
     @pytest.fixture
     def plugin(self) -> LoadedPlugin:
         """Load the module as an entry point."""
-        return load_plugin(EntryPoint(name=self.module, value=self.module, group=GROUP))
+        entry = EntryPoint(name=self.module, value=self.module, group=GROUP)
+        return load_plugin(entry, origin_of(entry))
 
     @pytest.fixture
     def registry(self) -> Registry:
