@@ -100,6 +100,12 @@ def test_without_weights_at_hand_nothing_can_be_told(planned, folder, step):
     assert judged(planned) == ("unknown", "cannot tell until model.weights can be read")
 
 
+def test_a_model_that_is_not_at_hand_is_no_changed_one(planned, folder, step):
+    remember(folder, step, state="finished", units=8)
+    found = judged(planned, models={"m": {"load": "owner/name"}})
+    assert found == ("unknown", "cannot tell until the model is at hand")
+
+
 def test_a_known_difference_is_told_even_where_other_parts_are_unknown(planned, folder, step):
     remember(folder, step, state="finished", units=8)
     (folder / "toy" / "model.safetensors").unlink()

@@ -61,6 +61,11 @@ def test_what_is_set_stands_on_the_command_line():
     assert str(document.at_value(("models", "minilm", "load"), "wrong")) == "--set: models.minilm.load: wrong"
 
 
+def test_an_item_set_from_the_end_stands_on_the_command_line_too():
+    document, _ = override(Document(DATA), ["analyses.a.layers.-1=x"])
+    assert document.span(("analyses", "a", "layers", 2)).value == Place("--set")
+
+
 @pytest.mark.parametrize(
     ("text", "says", "suggestion"),
     [

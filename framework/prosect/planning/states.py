@@ -63,9 +63,9 @@ def _judged(
     differences = tuple(_differences(record.config, step.config))
     if differences:
         return "changed", _advice(step.node, differences)
-    unknown = unknown_parts(step.config)
-    if unknown:
-        return "unknown", f"cannot tell until {' and '.join(unknown)} can be read"
+    if unknown := unknown_parts(step.config):
+        awaited = "the model is at hand" if "model.config" in unknown else f"{' and '.join(unknown)} can be read"
+        return "unknown", f"cannot tell until {awaited}"
     return ("done", "finished, same digest") if record.state == "finished" else _unfinished(step.node, store, record)
 
 
