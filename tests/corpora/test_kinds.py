@@ -155,3 +155,12 @@ class TestConllU(CorpusTests):
             ),
         ),
     )
+
+
+class TestInline(CorpusTests):
+    example = CorpusExample(
+        kind="inline",
+        files={},
+        options={"sentences": ["One.", [5, 6]], "targets": ["Eins.", [0, 7]]},
+        sentences=(Sentence(text="One.", targets=("Eins.",)), Sentence(ids=(5, 6), decoder_ids=(0, 7))),
+    )

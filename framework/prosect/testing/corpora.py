@@ -117,6 +117,8 @@ class CorpusTests:
 
     def test_a_file_that_has_gone_is_a_usage_error(self, read: Read, folder: Path) -> None:
         """It was there when the spec was checked; no traceback for that."""
+        if not self.example.files:
+            pytest.skip("it has no files")
         for name in self.example.files:
             (folder / name).unlink()
         with pytest.raises(UsageError):
