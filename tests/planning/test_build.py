@@ -8,6 +8,9 @@ import pytest
 
 from prosect.errors import SpecError, StoreError
 from prosect.planning.build import make_plan
+from prosect.plugins.declarations import BrokenPlugin, Origin
+from prosect.plugins.loading import LoadedPlugin
+from prosect.plugins.registry import Registry
 from support.fake_plugins import architecture, metric, registry
 
 MODELS = {"m": {"load": "./toy"}, "r": {"load": "./toy", "init": "random", "matrix": {"seed": [1, 2]}}}
@@ -128,6 +131,67 @@ def test_a_family_that_two_plugins_describe_is_a_problem(folder, problems):
     twice = type(other)(**{**vars(other), "model_types": ("toy",)})
     (problem,) = problems(registry=registry(twice))
     assert "is described by" in problem.message
+
+
+def test_an_implementation_that_cannot_be_loaded_or_returns_something_else_is_a_problem(problems):
+    for function, says in (("nowhere", "has no attribute 'nowhere'"), ("nothing", "returned no Architecture")):
+        models = {"m": {"init": "random", "config": {"model_type": "odd"}}}
+        (problem,) = problems(models=models, registry=registry(architecture("odd", function)))
+        assert problem.path == "analyses.a.decomposition"
+        assert says in problem.message
+
+
+def test_a_broken_plugin_is_named_where_a_spec_asks_for_it(planned, problems):
+    broken = BrokenPlugin(Origin("lost", "1.0", "lost"), "module 'lost' is absent", ("loud",), "metrics")
+    installed = Registry.of([*registry().plugins, LoadedPlugin(broken.origin, broken=(broken,))])
+    (problem,) = problems(registry=installed, analyses={"a": analysis(metrics=["loud"])})
+    assert problem.message == "metric 'loud' of lost 1.0 (lost) is broken: module 'lost' is absent"
+    assert planned(registry=installed).steps
+
+
+def test_several_corpora_models_and_analyses_are_all_checked(problems):
+    found = problems(
+        models={"m": {"load": "./toy"}, "n": {"load": "./x"}, "o": {"load": "./y"}},
+        corpora={"c": {"kind": "lines", "path": "x"}, "d": {"kind": "pairs", "source": "y", "target": "a.txt"}},
+        analyses={"a": analysis(models=["x"]), "b": analysis(corpus="y", decomposition="z", metrics=["w"])},
+    )
+    assert [problem.path for problem in found] == [
+        "models.n.load",
+        "models.o.load",
+        "corpora.c.path",
+        "corpora.d.source",
+        "analyses.a.models.0",
+        "analyses.b.corpus",
+        "analyses.b.decomposition",
+        "analyses.b.metrics.0",
+    ]
+
+
+def test_each_of_several_files_must_exist(problems):
+    corpora = {"c": {"kind": "pairs", "source": "a.txt", "target": "b.txt", "references": ["b.txt", "x.txt"]}}
+    (problem,) = problems(corpora=corpora)
+    assert problem.path == "corpora.c.references.1"
+
+
+def test_files_of_a_corpus_are_in_the_order_of_its_options(planned, folder):
+    corpora = {"c": {"kind": "pairs", "target": "b.txt", "source": "a.txt", "references": ["a.txt"]}}
+    (corpus,) = planned(corpora=corpora).corpora
+    assert corpus.files == (folder / "a.txt", folder / "b.txt", folder / "a.txt")
+    assert corpus.reader.options.model_dump()["source"] == str(folder / "a.txt")
+    assert corpus.common.limit is None
+
+
+def test_a_head_needs_a_configuration_that_names_one(planned, problems, folder):
+    models = {"m": {"load": "./toy", "head": "own"}}
+    assert "needs 'architectures'" in problems(models=models)[0].message
+    assert planned(models={"m": {**models["m"], "config": {"architectures": ["ToyForMaskedLM"]}}}).steps
+
+
+def test_a_tokenizer_of_its_own_is_located(planned, folder):
+    (model,) = planned(models={"m": {"load": "./toy", "tokenizer": "./pair"}}).models
+    assert model.tokenizer_location == folder / "pair"
+    (model,) = planned(models={"m": {"load": "./toy", "tokenizer": "owner/name"}}).models
+    assert model.tokenizer_location is None
 
 
 def test_a_name_that_two_distributions_claim_is_a_problem_unless_one_is_meant(planned, problems):

@@ -104,3 +104,19 @@ def test_the_order_of_a_spec_is_kept():
     models = {name: {"load": "x"} for name in ("z", "a", "m")}
     assert list(read_spec({**MAPPING, "models": models}).spec().models) == ["z", "a", "m"]
     assert isinstance(read_spec(MAPPING).spec(), Spec)
+
+
+def test_a_section_of_python_that_is_no_mapping_is_a_problem():
+    (problem,) = read_spec({**MAPPING, "models": ["m"]}).problems
+    assert str(problem) == "models: expected keys and values, not a list"
+
+
+def test_an_empty_mapping_lacks_every_required_section():
+    assert [problem.path for problem in read_spec({}).problems] == ["prosect", "models", "corpora", "analyses"]
+
+
+@pytest.mark.parametrize("key", [3, None, ("a",)])
+def test_a_key_of_python_that_is_no_text_is_a_problem(key):
+    assert read_spec({**MAPPING, key: 1}).problems
+    assert read_spec({**MAPPING, "models": {key: {"load": "x"}}}).problems
+    assert read_spec({**MAPPING, "models": {"m": {"load": "x", key: 1}}}).problems

@@ -94,6 +94,10 @@ def fail(*_: object) -> Architecture:
     raise RuntimeError("a bug of the plugin")
 
 
+def nothing(*_: object) -> None:
+    """Return nothing, where something is expected."""
+
+
 def rules(options: PartsOptions, _stream: Stream) -> Rules:
     """Book by kind, or heads by themselves."""
     return Rules(book=_by_head if options.by == "head" else _by_kind, heads=options.by == "head")

@@ -73,6 +73,7 @@ class _Writer:
         special: Mapping[str, Callable[[KeyPath], Problem]] = {
             "missing": self._missing,
             "extra_forbidden": self._unknown,
+            "invalid_key": self._no_text,
         }
         for details in errors:
             if details["type"] in special:
@@ -91,6 +92,9 @@ class _Writer:
 
     def _missing(self, path: KeyPath) -> Problem:
         return self.document.at_key(path, f"the key {str(path[-1])!r} is required", code="missing-key")
+
+    def _no_text(self, path: KeyPath) -> Problem:
+        return self.document.at_key(path, f"keys are text, not {shown(path[-1])}", code="wrong-type")
 
     def _unknown(self, path: KeyPath) -> Problem:
         inner = path[len(self.path) :]
@@ -112,14 +116,14 @@ def _message(details: ErrorDetails) -> str:
     return str(cause if isinstance(cause, Exception) else details["msg"]).rstrip(".")
 
 
-def _real_path(details: ErrorDetails, value: object) -> KeyPath:
+def _real_path(details: ErrorDetails, data: object) -> KeyPath:
     """Path inside the data: pydantic's location without the names it gives to the branches of unions."""
     path: list[str | int] = []
+    value: Any = data
     for part in details["loc"]:
-        if isinstance(value, Mapping) and part in value:
-            path.append(part)
-            value = value[str(part)]
-        elif isinstance(value, list | tuple) and isinstance(part, int) and part < len(value):
+        if (isinstance(value, Mapping) and part in value) or (
+            isinstance(value, list | tuple) and isinstance(part, int) and part < len(value)
+        ):
             path.append(part)
             value = value[part]
     if details["type"] == "missing":
