@@ -119,13 +119,13 @@ def _message(details: ErrorDetails) -> str:
 def _real_path(details: ErrorDetails, data: object) -> KeyPath:
     """Path inside the data: pydantic's location without the names it gives to the branches of unions."""
     path: list[str | int] = []
-    value: Any = data
+    value = data
     for part in details["loc"]:
         if (isinstance(value, Mapping) and part in value) or (
             isinstance(value, list | tuple) and isinstance(part, int) and part < len(value)
         ):
             path.append(part)
-            value = value[part]
+            value = _follow(value, (part,))
     if details["type"] == "missing":
         path.append(details["loc"][-1])
     return tuple(path)
