@@ -145,3 +145,80 @@ def test_a_metric_of_maps_is_refused_for_other_terms(tmp_path):
 def test_a_gram_matrix_is_refused_for_maps(tmp_path):
     with pytest.raises(UsageError, match="pairs"):
         run(tmp_path, "bert", "attention_maps", metrics=["dot"])
+
+
+def marian_rows(tmp_path):
+    golden_ids = np.load(DATA / "mickus" / "marian" / "authors_f64.npz")
+    row = {
+        "input_ids": golden_ids["src_ids"][0].tolist(),
+        "decoder_input_ids": golden_ids["decoder_input_ids"][0].tolist(),
+    }
+    short = {"input_ids": row["input_ids"][:3], "decoder_input_ids": row["decoder_input_ids"][:2]}
+    (tmp_path / "ids.jsonl").write_text(f"{json.dumps(short)}\n{json.dumps(row)}", encoding="utf-8")
+    return golden_ids
+
+
+def token_wise(tmp_path, **options):
+    spec = {
+        "prosect": 1,
+        "models": {"m": {"load": str(DATA / "mickus" / "marian"), "dtype": "float64"}},
+        "corpora": {"c": {"kind": "token_ids", "path": str(tmp_path / "ids.jsonl")}},
+        "analyses": {
+            "stream": {
+                "corpus": "c",
+                "decomposition": {"name": "token_wise", "group": "stream"},
+                "metrics": ["norm", "importance"],
+                "keep": ["terms"],
+            },
+            "token": {"corpus": "c", "decomposition": "token_wise", "metrics": ["norm", "importance"]},
+        },
+    }
+    return prosect.run(spec, tmp_path / "out.zarr", quiet=True)
+
+
+def test_token_wise_terms_of_a_marian_decoder_are_those_of_the_authors(tmp_path):
+    reference = marian_rows(tmp_path)["oh_schuler"]
+    ds = token_wise(tmp_path)["m/stream/decoder"].to_dataset().load()
+    assert list(ds["component"].values) == ["source", "target", "bias"]
+    mine = ds["terms"].isel(token=ds["sentence"].values == 1).transpose("layer", "token", "component", "hidden")
+    assert np.abs(mine.values - reference).max() < 1e-10
+
+
+def test_shares_of_single_tokens_add_up_to_the_share_of_their_stream(tmp_path):
+    marian_rows(tmp_path)
+    tree = token_wise(tmp_path)
+    one, many = tree["m/token/decoder"].to_dataset().load(), tree["m/stream/decoder"].to_dataset().load()
+    share = many["importance"]
+    np.testing.assert_allclose(one["importance"].sum("source"), share.sel(component="target"), atol=1e-10)
+    np.testing.assert_allclose(one["importance_encoder"], share.sel(component="source"), atol=1e-10)
+    np.testing.assert_allclose(one["importance_bias"], share.sel(component="bias"), atol=1e-10)
+    encoder = tree["m/stream/encoder"].to_dataset()
+    assert list(encoder["component"].values) == ["input", "bias"]
+
+
+def test_a_causal_token_owes_nothing_to_later_ones(tmp_path):
+    marian_rows(tmp_path)
+    ds = token_wise(tmp_path)["m/token/decoder"].to_dataset().load()
+    whole = ds.isel(token=ds["sentence"].values == 1)["norm"].values
+    assert (whole[:, np.triu(np.ones(whole.shape[1:], dtype=bool), 1)] == 0).all()
+    assert (whole[-1][np.tril(np.ones(whole.shape[1:], dtype=bool))] > 0).all()
+
+
+def test_token_wise_terms_of_bert_with_the_rules_of_decompx(tmp_path):
+    options = {"feed_forward": "secant", "value_bias": "first_block"}
+    ds = run(tmp_path, "bert", {"name": "token_wise", **options}, metrics=["norm"])
+    reference = golden("bert", "authors_f64")
+    for layer in range(3):
+        close(ds["norm"].sel(layer=layer + 1).values, reference[f"dx_global_nobias.L{layer}.aggregated.norm"], 1e-8)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_token_wise_terms_close_on_every_family(family, spec, carry_out):
+    source = spec(family, number=12, model={"dtype": "float64"}, decomposition="token_wise")
+    tree = prosect.open(carry_out(source).store)
+    for stream in FAMILIES[family].streams:
+        ds = (tree["m/a"] if stream == "main" else tree[f"m/a/{stream}"]).to_dataset()
+        assert ds.attrs["closure_max"] < ds.attrs["closure_tolerance"]
+        rest = ds["importance_bias"] + (ds["importance_encoder"] if stream == "decoder" else 0)
+        tolerance = 1e-5 if family == "llama" else 1e-9
+        np.testing.assert_allclose(ds["importance"].sum("source") + rest, 1, atol=tolerance)

@@ -14,9 +14,9 @@ from prosect.model.capture import StreamTap
 from prosect.model.forward import Feed, forward
 from prosect.model.load import LoadedModel
 from prosect.terms.closure import ClosureGauge
+from prosect.terms.dense import DenseTerms
 from prosect.terms.rebuild import working_dtype
 from prosect.terms.replay import Replay, needs, stream_weights
-from prosect.terms.dense import DenseTerms
 from prosect_plugins.decompositions import SumOfFactorsOptions
 from prosect_plugins.decompositions.sum_of_factors import rules as sum_of_factors
 

@@ -137,9 +137,6 @@ class DecompositionDeclaration(Declaration):
         False for a decomposition that needs no description of the architecture (``none``).
     first_layer
         0 where the embedding layer is decomposed too, 1 where it starts with the first block.
-    labels
-        ``components``: terms carry the labels of the rules; ``sources``: every source token is a label. Then a
-        variable (component, token) is stored as (token, source), with ``<name>_bias`` (token) beside it.
     """
 
     options: type[BaseModel] = StreamOptions
@@ -147,7 +144,6 @@ class DecompositionDeclaration(Declaration):
     captures: frozenset[Literal["attention"]] = frozenset()
     described: bool = True
     first_layer: Literal[0, 1] = 0
-    labels: Literal["components", "sources"] = "components"
 
     kind: ClassVar[str] = "decompositions"
 

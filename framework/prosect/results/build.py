@@ -65,11 +65,11 @@ class Extent:
 
 
 def metric_arrays(
-    metric: Bound[MetricDeclaration], dtype: str, *, sources: bool = False, scoped: bool = False
+    metric: Bound[MetricDeclaration], dtype: str, *, rest: Sequence[str] | None = None, scoped: bool = False
 ) -> tuple[ArrayLayout, ...]:
     """Lay out the variables of a metric, in the dtype in which they are computed.
 
-    With ``sources`` labels are source tokens (`by_source`), with ``scoped`` there is an axis of scopes.
+    With ``rest`` labels are source tokens and those (`by_source`); with ``scoped`` there is an axis of scopes.
     """
     declared = metric.declaration
     options = jsonable(metric.record()["options"])
@@ -88,21 +88,22 @@ def metric_arrays(
             },
         )
         for variable in declared.produces
-        for name, dims in (by_source(variable) if sources else ((variable.name, variable.dims),))
+        for name, dims in (((variable.name, variable.dims),) if rest is None else by_source(variable, rest))
     )
 
 
-def by_source(variable: Variable) -> tuple[tuple[str, tuple[str, ...]], ...]:
+def by_source(variable: Variable, rest: Sequence[str]) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """Names and dimensions of a variable where labels are source tokens.
 
-    (component, token) becomes (token, source) with ``<name>_bias`` (token) beside it; a variable without labels stays.
+    (component, token) becomes (token, source), with ``<name>_bias`` (token) beside it, and the same for what else is in
+    ``rest``; a variable without labels stays.
     """
     if OTHER_COMPONENT in variable.dims:
         raise UsageError(f"{variable.name!r} compares terms in pairs, which is not computed where labels are tokens")
     if COMPONENT not in variable.dims:
         return ((variable.name, variable.dims),)
-    rest = tuple(dim for dim in variable.dims if dim != COMPONENT)
-    return ((variable.name, (*rest, SOURCE)), (f"{variable.name}_bias", rest))
+    dims = tuple(dim for dim in variable.dims if dim != COMPONENT)
+    return ((variable.name, (*dims, SOURCE)), *((f"{variable.name}_{name}", dims) for name in rest))
 
 
 def terms_array(decomposition: Declaration, dtype: str) -> ArrayLayout:

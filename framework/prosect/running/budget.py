@@ -16,6 +16,12 @@ LEAST: Final = 256
 MOST: Final = {"cpu": 4096, "cuda": 65536}
 
 
+def _labels(work: StreamWork) -> int:
+    """Vectors held per token: terms of single blocks stay factored, others have one for every label."""
+    carried = work.sources and work.rules is not None and work.rules.span == "stack"
+    return len(work.labels) + work.width if carried else len(work.labels)
+
+
 def batch_tokens(
     wanted: int | Literal["auto"], works: Sequence[StreamWork], hidden: int, device: torch.device, dtype: torch.dtype
 ) -> int:
@@ -26,6 +32,6 @@ def batch_tokens(
     """
     if wanted != "auto":
         return wanted
-    labels = max(len(work.labels) for work in works)
+    labels = max(_labels(work) for work in works)
     fit = TERM_BYTES[device.type] // (labels * hidden * dtype.itemsize)
     return max(LEAST, min(MOST[device.type], fit))

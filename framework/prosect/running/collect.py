@@ -66,7 +66,7 @@ class Collector:
         for measure in self._work.measures:
             self._measure(place, measure, reading)
         if self._work.keep_terms is not None:
-            self._put(place, TERMS, self._kept(terms.dense()), 1)
+            self._put(place, TERMS, self._kept(self._own(terms.dense(), 1)), 1)
 
     def _measure(self, place: tuple[int, ...], measure: Measure, reading: Reading) -> None:
         values = measure(reading, reading.total)
@@ -74,17 +74,20 @@ class Collector:
             if self._work.sources:
                 self._put_by_source(place, variable, values[variable.name])
             else:
-                self._put(place, variable.name, values[variable.name], variable.dims.index(TOKEN))
+                token = variable.dims.index(TOKEN)
+                self._put(place, variable.name, self._own(values[variable.name], token), token)
 
     def _put_by_source(self, place: tuple[int, ...], variable: Variable, values: Tensor) -> None:
         """Take the unit's tokens out of padded values, whose ``token`` stands for the axes (batch, position)."""
         if COMPONENT in variable.dims:
             axis = variable.dims.index(COMPONENT)
             others = [dim for dim in variable.dims if dim != COMPONENT]
-            bias = values.select(axis, values.shape[axis] - 1)
-            self._put(place, f"{variable.name}_bias", self._own(bias, others.index(TOKEN)), others.index(TOKEN))
-            pairs = values.narrow(axis, 0, values.shape[axis] - 1).movedim(axis, -1)
-            self._put_pairs(place, variable.name, pairs, others.index(TOKEN))
+            token, sources = others.index(TOKEN), values.shape[axis] - len(self._work.rest)
+            for number, name in enumerate(self._work.rest):
+                rest = values.select(axis, sources + number)
+                self._put(place, f"{variable.name}_{name}", self._own(rest, token), token)
+            pairs = values.narrow(axis, 0, sources).movedim(axis, -1)
+            self._put_pairs(place, variable.name, pairs, token)
         elif SOURCE in variable.dims:
             self._put_pairs(place, variable.name, values, variable.dims.index(TOKEN))
         else:
@@ -103,7 +106,9 @@ class Collector:
         self._put(place, name, wide, token)
 
     def _own(self, values: Tensor, token: int) -> Tensor:
-        """Take the unit's own tokens out of the axes (batch, position) at ``token``."""
+        """Take the unit's own tokens out of the axes (batch, position) at ``token``, where sentences came whole."""
+        if not self._work.whole:
+            return values
         batch = self._aimed()
         rows = torch.from_numpy(np.asarray(batch.rows, dtype=np.int64)).to(values.device)
         columns = torch.from_numpy(np.asarray(batch.columns, dtype=np.int64)).to(values.device)

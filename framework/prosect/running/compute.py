@@ -25,6 +25,10 @@ from prosect.terms.dense import DenseTerms
 from prosect.terms.factored import FactoredStart
 from prosect.terms.rebuild import working_dtype
 from prosect.terms.replay import Replay, StreamWeights, needs, stream_weights
+from prosect.terms.start import InputStart, Start, TokenStart
+from prosect.vocab.architecture import Stream
+from prosect.vocab.components import BIAS, Component, Site
+from prosect.vocab.rules import Rules, components
 
 Pair = tuple[Batch, Batch | None]
 
@@ -161,11 +165,11 @@ class UnitComputer:
         undescribed: list[Collector] = []
         for work, collector, gauge in zip(self._works, collectors, gauges, strict=True):
             collector.aim(own)
-            gauge.real = torch.from_numpy(own.mask > 0).to(self._model.device) if work.sources else None
+            gauge.real = torch.from_numpy(own.mask > 0).to(self._model.device) if work.whole else None
             if work.stream is None or work.rules is None:
                 undescribed.append(collector)
             else:
-                replays.append(self._replay(work, collector, gauge, pickers[work.sources]))
+                replays.append(self._replay(work, collector, gauge, pickers[work.whole], own))
         with ExitStack() as stack:
             stream = next((work.stream for work in self._works if work.stream is not None), None)
             if stream is not None:
@@ -179,7 +183,9 @@ class UnitComputer:
             except ClosureError as error:
                 raise ClosureError(f"stream {work.name!r}: {error}") from None
 
-    def _replay(self, work: StreamWork, collector: Collector, gauge: ClosureGauge, picker: _Picker) -> Replay:
+    def _replay(
+        self, work: StreamWork, collector: Collector, gauge: ClosureGauge, picker: _Picker, batch: Batch
+    ) -> Replay:
         if work.stream is None or work.rules is None:
             raise RuntimeError("nothing to replay")
         if id(work.stream) not in self._weights:
@@ -191,7 +197,7 @@ class UnitComputer:
             layers=work.layers,
             pick=picker,
             gauge=gauge,
-            start=FactoredStart(causal=work.stream.causal) if work.sources else None,
+            start=_start(work.stream, work.rules, batch, self._model.device),
             sink=None if work.scopes else collector.take,
             scope_sink=collector.take_scope if work.scopes else None,
         )
@@ -204,6 +210,22 @@ class UnitComputer:
             for layer in work.layers:
                 state = picker(states[layer])
                 collector.take(layer, DenseTerms(work.labels, state.unsqueeze(0)), state)
+
+
+def _start(stream: Stream, rules: Rules, batch: Batch, device: torch.device) -> Start:
+    """Choose the terms of a replay: maps of single blocks stay factored."""
+    if rules.start == "input":
+        return InputStart(stream, rules)
+    if rules.span == "block":
+        return FactoredStart(causal=stream.causal)
+    rows, width = batch.ids.shape
+    if rules.group == "stream":
+        labels = components(stream, rules)
+        own = labels.index(rules.book(Site("input")))
+        return TokenStart(labels, torch.full((rows, width), own, device=device))
+    tokens = tuple(Component(str(position), "source") for position in range(width))
+    crossing = [label for label in components(stream, rules) if label.kind == "source"]
+    return TokenStart((*tokens, *crossing, BIAS), torch.arange(width, device=device).expand(rows, width))
 
 
 def _halves(pair: Pair) -> list[Pair]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from prosect.errors import UsageError
 from prosect.measures.token import load_measures
 from prosect.model.batching import batches, paired_batches
 from prosect.model.forward import Feed, forward
@@ -178,8 +179,12 @@ def _layout(step: Step, scene: Scene, work: StreamWork, tokens: TokenStream, uni
     arrays = [
         array
         for metric in step.metrics
-        for array in metric_arrays(metric, computed, sources=work.sources, scoped=work.scoped)
+        for array in metric_arrays(metric, computed, rest=work.rest if work.sources else None, scoped=work.scoped)
     ]
+    if work.keep_terms is not None and work.sources:
+        raise UsageError(
+            f"{step.node}: vectors per pair of tokens are not stored; leave 'keep' out, or group the tokens"
+        )
     if work.keep_terms is not None:
         arrays.append(
             terms_array(step.decomposition.declaration, "float16" if work.keep_terms == "float16" else computed)

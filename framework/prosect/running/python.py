@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -12,15 +13,15 @@ from torch import nn
 from prosect.model.load import LoadedModel, wrap_module
 from prosect.model.tokens import Unit
 from prosect.planning.build import Request, plan_request
-from prosect.planning.model import Plan
+from prosect.planning.model import Plan, Step
 from prosect.results.dataset import to_dataset
 from prosect.running.compute import UnitComputer
 from prosect.running.inputs import input_key, read_tokens
 from prosect.running.loop import execute
-from prosect.running.prepare import fed_streams, pad_id, pairs, ready
+from prosect.running.prepare import Scene, fed_streams, pad_id, pairs, ready
 from prosect.running.progress import reporter
 from prosect.running.scene import open_scene
-from prosect.running.work import numpy_name
+from prosect.running.work import numpy_name, stream_work
 from prosect.spec.loading import Source
 from prosect.view.open import open as open_store
 
@@ -103,7 +104,7 @@ def decompose(  # noqa: PLR0913 - the first four say what is decomposed, the oth
     targets: Sequence[str] | Sequence[Sequence[int]] | None = None,
     layers: str | int | list[str | int] = "all",
     metrics: Sequence[str | Mapping[str, Any]] | None = None,
-    terms: bool = True,
+    terms: bool | None = None,
     stream: Literal["main", "encoder", "decoder"] | None = None,
     **options: Any,  # noqa: ANN401 - checked against the options of the decomposition
 ) -> xr.Dataset:
@@ -122,7 +123,8 @@ def decompose(  # noqa: PLR0913 - the first four say what is decomposed, the oth
     layers, metrics
         As in a spec.
     terms
-        Return the vectors themselves, as variable ``terms`` (layer, component, token, hidden).
+        Return the vectors themselves, as variable ``terms`` (layer, component, token, hidden); default: yes, unless
+        every token is a label of its own.
     stream
         Stream of an encoder-decoder; default ``decoder``.
     **options
@@ -152,7 +154,7 @@ def decompose(  # noqa: PLR0913 - the first four say what is decomposed, the oth
                 "decomposition": {"name": decomposition, **options},
                 "layers": layers,
                 **({} if metrics is None else {"metrics": list(metrics)}),
-                "keep": ["terms"] if terms else [],
+                "keep": [] if terms is False else ["terms"],
             }
         },
     }
@@ -160,6 +162,7 @@ def decompose(  # noqa: PLR0913 - the first four say what is decomposed, the oth
     step = planned.steps[0]
     scene = open_scene(loaded, [step])
     tokens = read_tokens(step, input_key(step, loaded), loaded, None)
+    step = step if terms else _without_pairs(step, scene)
     one = ready(step, scene, tokens, planned.spec.compute, None)
     name = stream or ("decoder" if loaded.is_encoder_decoder else "main")
     fed = fed_streams(tokens, scene)
@@ -168,6 +171,12 @@ def decompose(  # noqa: PLR0913 - the first four say what is decomposed, the oth
     result = UnitComputer(loaded, [one.works[name]], [one.limit]).compute(cut, whole.stop)[0]
     dataset = to_dataset(one.layouts[name], result.arrays)
     return dataset.assign_attrs(closure_max=result.closure_max)
+
+
+def _without_pairs(step: Step, scene: Scene) -> Step:
+    """Keep no vectors where every token is a label of its own: there is one for each pair of tokens."""
+    work = stream_work(step.decomposition, (), scene.streams[0], layers=None, keep_terms=step.keep_terms)
+    return dataclasses.replace(step, keep_terms=None) if work.sources else step
 
 
 def _plain(texts: Sequence[str] | Sequence[Sequence[int]]) -> list[str | list[int]]:

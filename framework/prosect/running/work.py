@@ -39,8 +39,6 @@ class StreamWork:
         Token metrics.
     keep_terms
         None, or how vectors are kept: ``computed`` or ``float16``.
-    sources
-        Labels are source tokens, one for each position of the sentence.
     scopes
         Scopes at which terms are read; empty for the state after each block.
     width
@@ -55,9 +53,24 @@ class StreamWork:
     layers: tuple[int, ...]
     measures: tuple[Measure, ...]
     keep_terms: Literal["computed", "float16"] | None
-    sources: bool = False
     scopes: tuple[str, ...] = ()
     width: int = 0
+
+    @property
+    def sources(self) -> bool:
+        """Whether labels are source tokens, one for each position of the sentence."""
+        return self.rules is not None and self.rules.by_token
+
+    @property
+    def rest(self) -> tuple[str, ...]:
+        """Labels behind the source tokens: ``encoder`` (what cross-attention brings in, if a term) and ``bias``."""
+        crossing = self.sources and any(label.kind == "source" for label in self.labels)
+        return ("encoder", "bias") if crossing else ("bias",)
+
+    @property
+    def whole(self) -> bool:
+        """Whether sentences must stay whole and padded, because the terms of other tokens are mixed in."""
+        return self.rules is not None and self.rules.start == "tokens"
 
     @property
     def scoped(self) -> bool:
@@ -95,7 +108,6 @@ def stream_work(
         layers=tuple(range(first, stream.layers + 1)) if layers is None else tuple(layers),
         measures=measures,
         keep_terms=keep_terms,
-        sources=decomposition.declaration.labels == "sources",
         scopes=_scopes(rules, stream),
     )
 

@@ -83,7 +83,7 @@ class DecompositionTests:
     ) -> None:
         """At every layer, whatever the labels."""
         rules = implementation(declaration)(declaration.options.model_validate(self.options), _described(*case))
-        if declaration.labels != "components" or rules.readout != "hidden_states" or rules.scopes is not None:
+        if rules.by_token or rules.readout != "hidden_states" or rules.scopes is not None:
             pytest.skip("its terms are not kept, or not read after a block")
         module = small_module(SHAPES[case[0]], torch.float64)
         states = hidden_states(module, token_rows(module), case[1]).numpy()
@@ -121,10 +121,8 @@ def _decomposed(decomposition: str, options: str, case: Case, row: int | None) -
     module = small_module(SHAPES[shape], torch.float64)
     rows = token_rows(module) if row is None else [token_rows(module)[row]]
     fed = None if stream == "main" else targets(rows)
-    # Vectors of all pairs of tokens are not kept.
-    terms = load_registry().find("decompositions", decomposition).labels == "components"
     named: Any = stream
-    return decompose(module, None, rows, decomposition, targets=fed, stream=named, terms=terms, **json.loads(options))
+    return decompose(module, None, rows, decomposition, targets=fed, stream=named, **json.loads(options))
 
 
 def _described(shape: str, stream: str) -> Stream:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from prosect.vocab.architecture import Attention, Stream
 from prosect.vocab.components import KINDS, Component, Kind, Site
@@ -23,6 +23,9 @@ class Rules:
     start
         ``input``: the embeddings are one term; ``tokens``: every token of the sentence (or group of tokens) is
         a term of its own, and the labels are those tokens.
+    group
+        Where the replay starts from tokens: each ``token`` is a term, or the whole ``stream`` is one, under the
+        label of the input.
     span
         ``stack``: one replay through all blocks; ``block``: a new one from the true input of every block.
     attention, cross_attention
@@ -53,6 +56,7 @@ class Rules:
 
     book: Callable[[Site], Component]
     start: Literal["input", "tokens"] = "input"
+    group: Literal["token", "stream"] = "token"
     span: Literal["stack", "block"] = "stack"
     attention: Literal["source", "propagate"] = "source"
     cross_attention: Literal["source", "propagate"] = "source"
@@ -64,6 +68,14 @@ class Rules:
     heads: bool = False
     scopes: tuple[str, ...] | None = None
     readout: Readout = "hidden_states"
+
+    @property
+    def by_token(self) -> bool:
+        """Whether the labels are the tokens of the sentence."""
+        return self.start == "tokens" and self.group == "token"
+
+
+ORDER: Final = ("source", "target", *KINDS)
 
 
 def sites(stream: Stream, *, heads: bool) -> tuple[Site, ...]:
@@ -89,8 +101,7 @@ def components(stream: Stream, rules: Rules) -> tuple[Component, ...]:
 
 
 def _place(component: Component) -> tuple[int, int, int]:
-    kinds: tuple[str, ...] = KINDS
-    kind = kinds.index(component.kind if component.kind in kinds else "feed_forward")
+    kind = ORDER.index(component.kind if component.kind in ORDER else "feed_forward")
     return kind, component.block or 0, -1 if component.head is None else component.head
 
 

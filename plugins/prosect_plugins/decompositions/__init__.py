@@ -48,6 +48,35 @@ class AttentionMapsOptions(StreamOptions):
     gated: Literal["path", "half", "frozen", "tangent"] = "path"
 
 
+class TokenWiseOptions(StreamOptions):
+    """Options of `token_wise`.
+
+    Attributes
+    ----------
+    group
+        ``token``: every token of the sentence is a term; ``stream``: its tokens together are one term (``target``
+        in a decoder beside ``source`` for the encoder, else ``input``).
+    feed_forward
+        ``tangent``: a first-order expansion at the true pre-activation (Oh & Schuler 2023); ``secant``: from zero
+        (DecompX); ``relu_mask``.
+    gated
+        The same for gated blocks: ``tangent``, ``path``, ``half``, ``frozen``.
+    value_bias
+        The value bias belongs to the ``bias``, or in the ``first_block`` to the token (DecompX), or always to it.
+    embedding_norm
+        ``outside``: terms start from the normed embeddings; ``inside``: from their raw sum.
+    readout
+        State that is decomposed, as for `sum_of_factors`.
+    """
+
+    group: Literal["token", "stream"] = "token"
+    feed_forward: Literal["tangent", "secant", "relu_mask"] = "tangent"
+    gated: Literal["tangent", "path", "half", "frozen"] = "tangent"
+    value_bias: Literal["bias", "first_block", "token"] = "bias"
+    embedding_norm: Literal["outside", "inside"] = "outside"
+    readout: Literal["hidden_states", "residual", "final_norm"] = "hidden_states"
+
+
 @hookimpl
 def prosect_decompositions() -> Sequence[DecompositionDeclaration]:
     """Decompositions that come with prosect."""
@@ -67,7 +96,6 @@ def prosect_decompositions() -> Sequence[DecompositionDeclaration]:
             metrics=("weight", "weighted_norm", "value_norm", "attention_norm"),
             captures=frozenset({"attention"}),
             first_layer=1,
-            labels="sources",
             references=("Kobayashi et al. 2020, eq. 4-7",),
         ),
         DecompositionDeclaration(
@@ -78,8 +106,16 @@ def prosect_decompositions() -> Sequence[DecompositionDeclaration]:
             metrics=("norm", "mixing_ratio"),
             captures=frozenset({"attention"}),
             first_layer=1,
-            labels="sources",
             references=("Kobayashi et al. 2021, section 3", "Kobayashi et al. 2024, section 3"),
+        ),
+        DecompositionDeclaration(
+            name="token_wise",
+            summary="What every token of the sentence contributes to each hidden state, carried through all blocks.",
+            implementation="prosect_plugins.decompositions.token_wise:rules",
+            options=TokenWiseOptions,
+            metrics=("importance", "norm"),
+            captures=frozenset({"attention"}),
+            references=("Oh & Schuler 2023, section 3", "Mickus & Vázquez 2023, section 2", "Modarressi et al. 2023"),
         ),
         DecompositionDeclaration(
             name="none",
