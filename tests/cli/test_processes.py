@@ -10,6 +10,13 @@ import pytest
 
 from prosect import __version__
 
+#: Whoever runs the tests may ignore SIGINT, and a process inherits that.
+LISTENING = """
+import signal, sys
+from prosect.cli import main
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.exit(main())
+"""
 BUG = """
 import sys
 from prosect.cli import commands, main
@@ -101,7 +108,7 @@ def test_a_bug_shows_its_traceback_and_says_that_nothing_was_lost(prosect):
 
 def test_an_interrupt_is_130_and_says_how_to_go_on(process, folder):
     os.mkfifo(folder / "endless.yaml")
-    started = process("check", "endless.yaml")
+    started = process("check", "endless.yaml", program=LISTENING)
     with (folder / "endless.yaml").open("w") as writer:  # returns once the process reads
         writer.write("prosect: 1\n")
         writer.flush()
