@@ -1,4 +1,4 @@
-"""Writes docs/reference/ from the code: spec, plugins, commands, hooks. A test asks that it is current.
+"""Writes docs/reference/ from the code: spec, plugins, commands, hooks, descriptions. A test asks that it is current.
 
 Run it with ``make docs``. Only plugins that come with prosect are listed, whatever else is installed.
 """
@@ -23,6 +23,8 @@ from prosect.plugins.declarations import DECLARATIONS, AnyDeclaration, MetricDec
 from prosect.plugins.options import documentation
 from prosect.plugins.registry import load_registry
 from prosect.spec import models
+from prosect.vocab import architecture
+from prosect.vocab.rules import Rules
 
 FOLDER: Final = Path(__file__).parent / "reference"
 NOTE: Final = "<!-- Written by docs/generate.py from the code; change the code and run `make docs`. -->"
@@ -40,6 +42,21 @@ SECTIONS: Final = {
     "compute": models.ComputeSpec,
 }
 OPTION_HEADINGS: Final = ("option", "value", "default", "meaning")
+DESCRIPTION: Final = (
+    architecture.Architecture,
+    architecture.Stream,
+    architecture.Block,
+    architecture.Stage,
+    architecture.Branch,
+    architecture.Attention,
+    architecture.FeedForward,
+    architecture.Experts,
+    architecture.Norm,
+    architecture.Projection,
+    Rules,
+)
+#: The same in every feed-forward part, and so not described there.
+CONSTANT: Final = frozenset({"kind"})
 COMMON: Final = {
     "decompositions": "Every decomposition takes these options of the forward pass; they matter for encoder-decoders.",
     "corpora": "Every kind also takes the [common options](spec.md#corporaname) `limit`, `window`, `pair`, "
@@ -101,7 +118,22 @@ def hooks_page() -> str:
     return _page(parts)
 
 
+def architecture_page() -> str:
+    """Every part of a description, and every rule of a decomposition."""
+    parts = ["# Descriptions and rules", "All of these are frozen dataclasses in `prosect.api`."]
+    for part in DESCRIPTION:
+        said = documentation(part)
+        rows = [
+            [f"`{field.name}`", said[field.name]]
+            for field in fields(part)
+            if field.name in said or field.name not in CONSTANT
+        ]
+        parts += [f"## {part.__name__}", _prose(part), _table(["field", "meaning"], rows)]
+    return _page(parts)
+
+
 PAGES: Final = {
+    "architecture.md": architecture_page,
     "spec.md": spec_page,
     "plugins.md": plugins_page,
     "commands.md": commands_page,

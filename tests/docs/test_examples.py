@@ -50,7 +50,9 @@ def test_a_spec_is_valid(block, inside, capsys):
 def test_a_command_prints_what_the_page_shows(block, inside, capsys):
     for command, shown in commands(block):
         program, *arguments = shlex.split(command, comments=True)
-        assert program.removeprefix(".venv/bin/") == "prosect", f"{block}: only prosect is run here; say why {program} is not"
+        assert program.removeprefix(".venv/bin/") == "prosect", (
+            f"{block}: only prosect is run here; say why {program} is not"
+        )
         main(arguments)
         printed = capsys.readouterr()
         assert matches(shown, printed.out + printed.err), f"{block}: $ {command}\n{printed.out}{printed.err}"

@@ -25,7 +25,7 @@ def generate() -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("name", ["spec.md", "plugins.md", "commands.md", "hooks.md"])
+@pytest.mark.parametrize("name", ["spec.md", "plugins.md", "commands.md", "hooks.md", "architecture.md"])
 def test_a_page_is_what_the_code_says(name, generate):
     assert (REFERENCE / name).read_text("utf-8") == generate.PAGES[name](), "run `make docs`"
 

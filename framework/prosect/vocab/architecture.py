@@ -200,7 +200,19 @@ Sublayer = Attention | FeedForward | Experts
 
 @dataclass(frozen=True, kw_only=True)
 class Branch:
-    """One sub-layer with its own norms: scale * norm_after(sublayer(norm_before(x)))."""
+    """One sub-layer with its own norms: scale * norm_after(sublayer(norm_before(x))).
+
+    Attributes
+    ----------
+    sublayer
+        The sub-layer.
+    norm_before
+        The norm of its input, or None.
+    norm_after
+        The norm of its output, or None.
+    scale
+        Factor on what it adds to the stream.
+    """
 
     sublayer: Sublayer
     norm_before: Norm | None = None
@@ -230,7 +242,15 @@ class Stage:
 
 @dataclass(frozen=True, kw_only=True)
 class Block:
-    """One Transformer block; ``path`` is relative to the headless model."""
+    """One Transformer block.
+
+    Attributes
+    ----------
+    path
+        Path of its module, relative to the headless model.
+    stages
+        Its stages in order.
+    """
 
     path: str
     stages: tuple[Stage, ...]
