@@ -1,4 +1,4 @@
-"""Kind `dataset` with a folder of data files; skipped where its library is not installed."""
+"""Kind `dataset` with a folder of data files."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ OPTIONS = {"name": "./data", "split": "validation[:2]", "word_annotations": ["ne
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
     """Keep the library's cache inside the test's folder, and the library off the network."""
-    datasets = pytest.importorskip("datasets", reason="the extra 'datasets' is not installed")
+    import datasets
+
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
     monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
 

@@ -87,24 +87,29 @@ def test_a_term_that_is_zero_has_no_cosine_and_importance_zero(spec, carry_out):
     assert (ds["importance"].sel(component="attention") == 0).all()
 
 
-@pytest.mark.parametrize("model_type", ["distilbert", "gpt_neox", "t5"])
+UNDESCRIBED = {
+    "openai-gpt": {"n_embd": 24, "n_layer": 2, "n_head": 4, "vocab_size": 60, "n_positions": 40},
+    "nystromformer": {"hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 40},
+    "blenderbot-small": {
+        "d_model": 24,
+        "encoder_layers": 2,
+        "decoder_layers": 2,
+        "encoder_attention_heads": 4,
+        "decoder_attention_heads": 4,
+        "encoder_ffn_dim": 40,
+        "decoder_ffn_dim": 40,
+        "vocab_size": 60,
+    },
+}
+
+
+@pytest.mark.parametrize("model_type", UNDESCRIBED)
 def test_no_decomposition_works_for_models_that_nobody_described(carry_out, spec, model_type):
-    source = spec("marian" if model_type == "t5" else "bert")
-    small = {
-        "distilbert": {"dim": 24, "n_layers": 2, "n_heads": 4, "hidden_dim": 40, "vocab_size": 60},
-        "gpt_neox": {
-            "hidden_size": 24,
-            "num_hidden_layers": 2,
-            "num_attention_heads": 4,
-            "intermediate_size": 40,
-            "vocab_size": 60,
-        },
-        "t5": {"d_model": 24, "num_layers": 2, "num_heads": 4, "d_ff": 40, "d_kv": 6, "vocab_size": 60},
-    }
-    source["models"]["m"]["config"] = {"model_type": model_type, **small[model_type]}
+    stream = "/decoder" if model_type == "blenderbot-small" else ""
+    source = spec("marian" if stream else "bert")
+    source["models"]["m"]["config"] = {"model_type": model_type, **UNDESCRIBED[model_type]}
     source["analyses"]["a"] = {"corpus": "c", "decomposition": "none"}
-    tree = tree_of(carry_out(source))
-    ds = (tree["m/a/decoder"] if model_type == "t5" else tree["m/a"]).to_dataset()
+    ds = tree_of(carry_out(source))[f"m/a{stream}"].to_dataset()
     assert list(ds["component"].values) == ["total"]
     assert ds["norm"].dims == DIMS
     assert ds.sizes["layer"] == 3
@@ -113,14 +118,8 @@ def test_no_decomposition_works_for_models_that_nobody_described(carry_out, spec
 
 def test_an_undescribed_model_is_refused_with_the_known_families(carry_out, spec):
     source = spec()
-    source["models"]["m"]["config"] = {
-        "model_type": "distilbert",
-        "dim": 24,
-        "n_layers": 2,
-        "n_heads": 4,
-        "hidden_dim": 40,
-    }
-    with pytest.raises(UsageError, match=r"distilbert.*bert, gpt2, llama, marian"):
+    source["models"]["m"]["config"] = {"model_type": "openai-gpt", **UNDESCRIBED["openai-gpt"]}
+    with pytest.raises(UsageError, match=r"openai-gpt.*bert.*gpt2.*llama.*marian"):
         carry_out(source)
 
 

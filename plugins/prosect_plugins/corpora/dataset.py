@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from prosect.api import Sentence, UsageError
@@ -20,13 +18,14 @@ def read(options: DatasetOptions, folder: Path) -> Iterator[Sentence]:
 
 
 def _rows(options: DatasetOptions, folder: Path) -> Iterable[Mapping[str, Any]]:
-    library = _library()
+    import datasets  # type: ignore[import-untyped]  # the library ships no types
+
     try:
         # Not streamed: the library keeps the rows in a memory-mapped file, which later runs read again.
-        rows: Iterable[Mapping[str, Any]] = library.load_dataset(
+        rows: Iterable[Mapping[str, Any]] = datasets.load_dataset(
             _source(options.name, folder), options.config, split=options.split, revision=options.revision
         )
-    except (OSError, ValueError, library.exceptions.DatasetsError) as error:
+    except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise UsageError(f"dataset {options.name!r} cannot be loaded: {reason}") from error
     return rows
@@ -35,11 +34,3 @@ def _rows(options: DatasetOptions, folder: Path) -> Iterable[Mapping[str, Any]]:
 def _source(name: str, folder: Path) -> str:
     local = name.startswith((".", "/"))
     return str(folder / name) if local else name
-
-
-def _library() -> ModuleType:
-    try:
-        return importlib.import_module("datasets")
-    except ModuleNotFoundError as error:
-        advice = "install it with: pip install 'prosect[datasets]'"
-        raise UsageError(f"corpora of kind 'dataset' need the package {error.name!r}; {advice}") from error
