@@ -172,7 +172,7 @@ def _trained(planned: PlannedModel) -> tuple[nn.Module, tuple[str, ...]]:
         )
     except (OSError, ValueError) as error:
         hint = "" if spec.pickle else " (only safetensors are read unless the spec says 'pickle: true')"
-        raise ModelError(f"model {planned.name!r} cannot be loaded from {source}: {_first_line(error)}{hint}") from None
+        raise ModelError(f"model {planned.name!r} cannot be loaded from {source}: {_reason(error)}{hint}") from None
     missing = sorted(key for key in report["missing_keys"] if _is_trained(module, key))
     if missing:
         raise ModelError(
@@ -239,7 +239,7 @@ def _config(planned: PlannedModel) -> Any:  # noqa: ANN401 - transformers' confi
     except KeyError:
         raise ModelError(f"model {planned.name!r}: without 'load', 'config' must give 'model_type'") from None
     except (OSError, ValueError) as error:
-        raise ModelError(f"model {planned.name!r}: no configuration at {source}: {_first_line(error)}") from None
+        raise ModelError(f"model {planned.name!r}: no configuration at {source}: {_reason(error)}") from None
 
 
 def _source(planned: PlannedModel) -> tuple[str | None, dict[str, Any]]:
@@ -267,6 +267,12 @@ def calm_transformers() -> Iterator[None]:
         logging.set_verbosity(level)
         if bars:
             logging.enable_progress_bar()
+
+
+def _reason(error: Exception) -> str:
+    if "trust_remote_code" in str(error):
+        return "it comes with code of its own; if you trust that code, say 'trust_remote_code: true'"
+    return _first_line(error)
 
 
 def _first_line(error: Exception) -> str:

@@ -80,7 +80,7 @@ def execute(plan: Plan, report: Reporter, *, in_memory: Mapping[str, LoadedModel
     if plan.store is None:
         raise UsageError("this plan names no store; give 'out'")
     path, began, in_memory = Path(plan.store), time.monotonic(), in_memory or {}
-    plan = complete(_at_hand(plan), supplied=_supplied(in_memory))
+    plan = complete(_at_hand(plan), supplied=supplied(in_memory))
     refuse_changes(plan)
     with Store.open(path, create=True) as store:
         run = _Run(plan, store, report, pick_device(plan.spec.compute.device), in_memory)
@@ -101,7 +101,8 @@ def _at_hand(plan: Plan) -> Plan:
     return plan
 
 
-def _supplied(in_memory: Mapping[str, LoadedModel]) -> dict[str, Supplied]:
+def supplied(in_memory: Mapping[str, LoadedModel]) -> dict[str, Supplied]:
+    """Say of models in memory what enters the digests of their steps."""
     return {
         name: Supplied(config=model.config, weights=model.weights_digest(), tokenizer=model.tokenizer_digest())
         for name, model in in_memory.items()
@@ -125,7 +126,7 @@ class _Run:
         loaded = self._in_memory.get(planned.name) or load_model(planned, self._device)
         if any(step.state == "unknown" for step in self._pending(planned.name)):
             known = {planned.name: Supplied(config=loaded.config)}
-            self._plan = complete(self._plan, supplied={**known, **_supplied(self._in_memory)})
+            self._plan = complete(self._plan, supplied={**known, **supplied(self._in_memory)})
             refuse_changes(self._plan)
         steps = self._pending(planned.name)
         if not steps:

@@ -12,12 +12,12 @@ from torch import nn
 
 from prosect.model.load import LoadedModel, wrap_module
 from prosect.model.tokens import Unit
-from prosect.planning.build import Request, plan_request
+from prosect.planning.build import Request, complete, plan_request
 from prosect.planning.model import Plan, Step
 from prosect.results.dataset import to_dataset
 from prosect.running.compute import UnitComputer
 from prosect.running.inputs import input_key, read_tokens
-from prosect.running.loop import execute
+from prosect.running.loop import execute, supplied
 from prosect.running.prepare import Scene, fed_streams, pad_id, pairs, ready
 from prosect.running.progress import reporter
 from prosect.running.scene import open_scene
@@ -92,7 +92,9 @@ def plan(
     replace: Sequence[str] = (),
 ) -> Plan:
     """Plan a spec without reading a weight; arguments and errors as in `run`."""
-    return plan_request(_request(spec, out, _wrapped(models), overrides, replace))
+    loaded = _wrapped(models)
+    planned = plan_request(_request(spec, out, loaded, overrides, replace))
+    return complete(planned, supplied=supplied(loaded)) if loaded else planned
 
 
 def decompose(  # noqa: PLR0913 - the first four say what is decomposed, the others how
