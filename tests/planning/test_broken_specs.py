@@ -253,6 +253,7 @@ CASES = [
         "derived.d.name",
         "only derived metrics stand here",
     ),
+    Case("no rules", "parts}", "no_rules}", "7:33", "analyses.a.decomposition", "nothing returned no Rules"),
     Case("unknown setting", "", "compute: {devise: cpu}", "8:11", "compute.devise", "unknown key", "device"),
     Case(
         "two types allowed",

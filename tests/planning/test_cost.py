@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from prosect.planning.cost import component_counts
+from prosect.planning.axes import Axes, axes_by_stream
 
 
 def analysis(**more):
@@ -55,9 +55,9 @@ def test_kept_vectors_have_the_size_of_what_was_computed_or_asked_for(planned, d
 def test_components_are_counted_by_the_rules(planned):
     (step,) = planned(analyses=analysis(decomposition={"name": "parts", "by": "head"})).steps
     # input, bias, 6 blocks x 2 heads, 6 blocks x 1 feed-forward
-    assert component_counts(step) == {"main": 20}
+    assert axes_by_stream(step) == {"main": Axes(components=20)}
     (step,) = planned(analyses=analysis(decomposition="whole", metrics=["norm"])).steps
-    assert component_counts(step) == {"main": 1}
+    assert axes_by_stream(step) == {"main": Axes(components=1)}
 
 
 def test_both_streams_of_an_encoder_decoder_count(planned):
@@ -80,6 +80,39 @@ def test_only_the_source_of_a_parallel_corpus_feeds_a_single_stream(planned):
 def test_a_dimension_of_unknown_length_leaves_the_bytes_unknown(planned):
     found = cost(planned, analyses=analysis(metrics=["scoped"]))
     assert (found.tokens, found.bytes) == (10, None)
+
+
+def maps(**options):
+    return analysis(decomposition={"name": "maps", **options}, metrics=["norm"])
+
+
+def test_where_labels_are_tokens_every_pair_of_tokens_counts(planned):
+    tokens, longest, layers = 10, 2, 6
+    assert cost(planned, analyses=maps()).bytes == 4 * layers * tokens * (longest + 1)
+
+
+def test_every_scope_counts(planned):
+    (one,) = planned(analyses=maps(scopes=["ff"])).steps
+    (every,) = planned(analyses=maps(scopes=["all"])).steps
+    assert axes_by_stream(one) == {"main": Axes(components=1, by_token=True, scopes=1)}
+    # attn, attn_res, ff, ff_res
+    assert axes_by_stream(every) == {"main": Axes(components=1, by_token=True, scopes=4)}
+    assert every.cost.bytes == 4 * one.cost.bytes
+
+
+def test_a_decoder_has_a_label_for_its_encoder_beside_the_tokens(planned):
+    corpora = {"c": {"kind": "pairs", "source": "a.txt", "target": "b.txt"}}
+    (step,) = planned(models={"m": {"load": "./pair"}}, corpora=corpora, analyses=maps()).steps
+    assert axes_by_stream(step) == {
+        "encoder": Axes(components=1, by_token=True),
+        "decoder": Axes(components=2, by_token=True),
+    }
+
+
+def test_what_would_be_too_much_for_every_pair_of_tokens_is_refused(problems):
+    given = {"a": {**maps()["a"], "metrics": ["dot"], "keep": ["terms"]}}
+    found = problems(analyses=given)
+    assert [problem.path for problem in found] == ["analyses.a.metrics", "analyses.a.keep"]
 
 
 def test_counted_tokens_are_exact(planned):

@@ -47,6 +47,12 @@ class PartsOptions(StreamOptions):
     by: Literal["kind", "head"] = "kind"
 
 
+class MapOptions(StreamOptions):
+    """Options of `maps`."""
+
+    scopes: tuple[str, ...] | None = None
+
+
 class NormOptions(Options):
     """Options of `norm`."""
 
@@ -101,6 +107,12 @@ def nothing(*_: object) -> None:
 def rules(options: PartsOptions, _stream: Stream) -> Rules:
     """Book by kind, or heads by themselves."""
     return Rules(book=_by_head if options.by == "head" else _by_kind, heads=options.by == "head")
+
+
+def map_rules(options: MapOptions, stream: Stream) -> Rules:
+    """Give every token a label; a decoder has one more, for what comes from its encoder."""
+    label = Component("source", "source") if stream.name == "decoder" else BIAS
+    return Rules(book=lambda _: label, start="tokens", attention="propagate", scopes=options.scopes)
 
 
 def refuse_rules(_options: StreamOptions, stream: Stream) -> Rules:
@@ -172,10 +184,12 @@ DECLARATIONS: tuple[AnyDeclaration, ...] = (
     decomposition("causal", "refuse_rules", metrics=("norm",)),
     decomposition("crash", "fail", metrics=("norm",)),
     decomposition("whole", "rules", metrics=("norm",), described=False),
+    decomposition("maps", "map_rules", options=MapOptions, metrics=("norm",), first_layer=1),
+    decomposition("no_rules", "nothing", metrics=("norm",)),
     metric("norm", options=NormOptions),
     metric("cosine"),
     metric("dot", ("component", "other_component", "token")),
-    metric("scoped", ("scope", "token")),
+    metric("scoped", ("somewhere", "token")),
     metric("copy", variable="norm"),
     metric("drift", ("layer",), form="derived"),
     corpus("lines", LinesOptions),

@@ -7,7 +7,7 @@ from textwrap import fill
 from typing import Any, Final
 
 from prosect.cli import output
-from prosect.planning.cost import component_counts
+from prosect.planning.axes import Axes, axes_by_stream
 from prosect.planning.digest import step_digest
 from prosect.planning.layers import layers_by_stream
 from prosect.planning.model import Plan, Step
@@ -50,19 +50,23 @@ def _tokens(step: Step) -> str:
 
 
 def _shape(step: Step) -> str:
-    labels, layers = _sizes(step)
-    if not labels or not layers:
+    axes, layers = _sizes(step)
+    if not axes or not layers:
         return _UNKNOWN
-    return " + ".join(f"{len(layers[stream])} × {number}" for stream, number in labels.items())  # noqa: RUF001 - as above
+    return " + ".join(f"{len(layers[stream])} × {_labels(found)}" for stream, found in axes.items())  # noqa: RUF001 - as above
 
 
-def _sizes(step: Step) -> tuple[dict[str, int], dict[str, tuple[int, ...]]]:
+def _labels(axes: Axes) -> str | int:
+    return "tokens" if axes.by_token else axes.components
+
+
+def _sizes(step: Step) -> tuple[dict[str, Axes], dict[str, tuple[int, ...]]]:
     by_stream = layers_by_stream(step.model, step.layer_selection, step.decomposition.declaration)
-    return dict(component_counts(step) or {}), dict(by_stream or {})
+    return dict(axes_by_stream(step) or {}), dict(by_stream or {})
 
 
 def _step_record(step: Step) -> dict[str, Any]:
-    labels, layers = _sizes(step)
+    axes, layers = _sizes(step)
     return {
         "node": step.node,
         "model": step.model.name,
@@ -71,7 +75,7 @@ def _step_record(step: Step) -> dict[str, Any]:
         "decomposition": step.decomposition.name,
         "metrics": [metric.name for metric in step.metrics],
         "layers": {stream: list(found) for stream, found in layers.items()} or None,
-        "components": labels or None,
+        "components": {stream: _labels(found) for stream, found in axes.items()} or None,
         "tokens": step.cost.tokens,
         "bytes": step.cost.bytes,
         "exact": step.cost.exact,

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from itertools import islice
 from math import ceil, prod
 from pathlib import Path
 from typing import Final
 
-from prosect.errors import ProsectError
+from prosect.planning.axes import Axes
 from prosect.planning.corpora import files_by_option
 from prosect.planning.layers import layers_by_stream
-from prosect.planning.model import Bound, Cost, PlannedCorpus, PlannedModel, Step
+from prosect.planning.model import Cost, PlannedCorpus, PlannedModel, Step
 from prosect.planning.shapes import Shape, shapes
-from prosect.plugins.declarations import DecompositionDeclaration
-from prosect.plugins.loading import Failure, guarded
-from prosect.plugins.registry import implementation
 from prosect.vocab import dims
-from prosect.vocab.architecture import Stream
-from prosect.vocab.rules import Rules, components
 
 #: Counts the tokens of each stream: (model, corpus) -> stream -> tokens.
 TokenCounter = Callable[[PlannedModel, PlannedCorpus], Mapping[str, int]]
@@ -28,71 +24,67 @@ BYTES_PER_TOKEN: Final = 4
 BYTES_PER_ID: Final = 6
 
 
-def step_cost(step: Step, labels: Mapping[str, int] | None, counter: TokenCounter | None = None) -> Cost:
-    """Estimate the cost of a step, or count it where a counter is given; ``labels`` as of `component_counts`."""
+@dataclass(frozen=True)
+class _Array:
+    dims: tuple[str, ...]
+    itemsize: int
+
+    def bytes(self, lengths: Mapping[str, int | None]) -> int | None:
+        """Bytes before compression; None where a dimension's length is not known."""
+        found = [lengths.get(dim) for dim in self.dims]
+        known = [length for length in found if length is not None]
+        return prod(known) * self.itemsize if len(known) == len(found) else None
+
+
+def step_cost(step: Step, axes: Mapping[str, Axes] | None, counter: TokenCounter | None = None) -> Cost:
+    """Estimate the cost of a step, or count its tokens where a counter is given; ``axes`` as of `axes_by_stream`."""
     streams = [shape.name for shape in shapes(step.model) or (Shape(name="main", layers=0),)]
     counted = counter(step.model, step.corpus) if counter else _estimated(step.corpus, streams)
     tokens = {name: counted.get(name) for name in streams}
-    size = None if labels is None else _bytes(step, labels, tokens)
+    size = None if axes is None else _bytes(step, axes, tokens)
     return Cost(tokens=_sum(tokens.values()), bytes=size, exact=counter is not None)
 
 
-def component_counts(step: Step) -> Mapping[str, int] | None:
-    """Count the components of each stream; None where the model's description is not known yet.
-
-    Raises
-    ------
-    ProsectError
-        The decomposition refuses the model, or its rules are broken.
-    """
-    if not step.decomposition.declaration.described:
-        return {shape.name: 1 for shape in shapes(step.model) or ()}
-    if step.model.architecture is None:
-        return None
-    return {stream.name: _labels(step.decomposition, stream) for stream in step.model.architecture.streams}
-
-
-def _labels(decomposition: Bound[DecompositionDeclaration], stream: Stream) -> int:
-    result = guarded(lambda: _rules(decomposition, stream))
-    if not isinstance(result, Failure):
-        return len(components(stream, result.value))
-    if isinstance(result.error, ProsectError):
-        raise result.error
-    raise ProsectError(f"the rules of {decomposition.name!r} fail: {result}") from result.error
-
-
-def _rules(decomposition: Bound[DecompositionDeclaration], stream: Stream) -> Rules:
-    rules: Rules = implementation(decomposition.declaration)(decomposition.options, stream)
-    return rules
-
-
-def _bytes(step: Step, labels: Mapping[str, int], tokens: Mapping[str, int | None]) -> int | None:
+def _bytes(step: Step, axes: Mapping[str, Axes], tokens: Mapping[str, int | None]) -> int | None:
     by_stream = layers_by_stream(step.model, step.layer_selection, step.decomposition.declaration)
     if by_stream is None:
         return None
-    return _sum(
-        _stream_bytes(step, {dims.LAYER: len(by_stream[shape.name]), **_lengths(shape, labels, tokens)})
-        for shape in shapes(step.model) or ()
-    )
+    arrays = [(shape, array) for shape in shapes(step.model) or () for array in _arrays(step, axes[shape.name])]
+    longest = _longest(step.corpus) if any(dims.SOURCE in array.dims for _, array in arrays) else None
+    sizes = []
+    for shape, array in arrays:
+        lengths = _lengths(shape, axes[shape.name], tokens[shape.name])
+        lengths |= {dims.LAYER: len(by_stream[shape.name]), dims.SOURCE: longest}
+        sizes.append(array.bytes(lengths))
+    return _sum(sizes)
 
 
-def _lengths(shape: Shape, labels: Mapping[str, int], tokens: Mapping[str, int | None]) -> dict[str, int | None]:
+def _lengths(shape: Shape, axes: Axes, tokens: int | None) -> dict[str, int | None]:
     return {
-        dims.COMPONENT: labels[shape.name],
-        dims.OTHER_COMPONENT: labels[shape.name],
-        dims.TOKEN: tokens[shape.name],
+        dims.COMPONENT: axes.components,
+        dims.OTHER_COMPONENT: axes.components,
+        dims.SCOPE: axes.scopes,
+        dims.TOKEN: tokens,
         dims.HEAD: shape.heads,
         dims.HIDDEN: shape.hidden,
     }
 
 
-def _stream_bytes(step: Step, lengths: Mapping[str, int | None]) -> int | None:
-    sizes = []
-    for names, itemsize in _variables(step):
-        found = [lengths.get(name) for name in (dims.LAYER, *names)]
-        known = [length for length in found if length is not None]
-        sizes.append(prod(known) * itemsize if len(known) == len(found) else None)
-    return _sum(sizes)
+def _arrays(step: Step, axes: Axes) -> Iterator[_Array]:
+    """Every array that a step writes for a stream."""
+    # Half-precision models are replayed in float32.
+    computed = 8 if step.model.spec.dtype == "float64" else 4
+    outer = (dims.LAYER, dims.SCOPE) if axes.scopes > 1 else (dims.LAYER,)
+    for metric in step.metrics:
+        for variable in metric.declaration.produces:
+            yield _Array((*outer, *variable.dims), computed)
+            if axes.by_token and dims.COMPONENT in variable.dims:
+                # The tokens have an axis of their own beside the other labels.
+                pairs = (dims.SOURCE if dim == dims.COMPONENT else dim for dim in variable.dims)
+                yield _Array((*outer, *pairs), computed)
+    if step.keep_terms is not None:
+        itemsize = 2 if step.keep_terms == "float16" else computed
+        yield _Array((dims.LAYER, dims.COMPONENT, dims.TOKEN, dims.HIDDEN), itemsize)
 
 
 def _sum(numbers: Iterable[int | None]) -> int | None:
@@ -100,15 +92,6 @@ def _sum(numbers: Iterable[int | None]) -> int | None:
     found = list(numbers)
     known = [number for number in found if number is not None]
     return sum(known) if len(known) == len(found) else None
-
-
-def _variables(step: Step) -> Iterator[tuple[tuple[str, ...], int]]:
-    # Half-precision models are replayed in float32.
-    computed = 8 if step.model.spec.dtype == "float64" else 4
-    for metric in step.metrics:
-        yield from ((variable.dims, computed) for variable in metric.declaration.produces)
-    if step.keep_terms is not None:
-        yield (dims.COMPONENT, dims.TOKEN, dims.HIDDEN), 2 if step.keep_terms == "float16" else computed
 
 
 def _estimated(corpus: PlannedCorpus, streams: list[str]) -> Mapping[str, int | None]:
@@ -121,8 +104,21 @@ def _estimated(corpus: PlannedCorpus, streams: list[str]) -> Mapping[str, int | 
     return {stream: ceil(size / per_token) for stream, size in zip(streams, sizes, strict=False)}
 
 
+def _longest(corpus: PlannedCorpus) -> int | None:
+    """Estimate the tokens of the longest sentence from the longest line; None for a corpus without files."""
+    per_token = BYTES_PER_TOKEN if corpus.reader.declaration.tokenizer else BYTES_PER_ID
+    sides = files_by_option(corpus.reader).values()
+    lengths = (len(line) for files in sides for file in files for line in _lines(file, corpus.common.limit))
+    longest = max(lengths, default=None)
+    return None if longest is None else ceil(longest / per_token)
+
+
 def _size(file: Path, limit: int | None) -> int:
     if limit is None:
         return file.stat().st_size
+    return sum(map(len, _lines(file, limit)))
+
+
+def _lines(file: Path, limit: int | None) -> Iterator[bytes]:
     with file.open("rb") as lines:
-        return sum(len(line) for line in islice(lines, limit))
+        yield from islice(lines, limit)

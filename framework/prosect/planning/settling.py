@@ -7,15 +7,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from prosect.errors import ProsectError, SpecError
+from prosect.planning.axes import Axes, axes_by_stream
 from prosect.planning.bench import Bench
 from prosect.planning.contents import Contents
-from prosect.planning.cost import TokenCounter, component_counts, step_cost
+from prosect.planning.cost import TokenCounter, step_cost
 from prosect.planning.inputs import Supplied
 from prosect.planning.model import Plan, Step
 from prosect.planning.states import judge
 from prosect.planning.stepconfig import step_config
 from prosect.planning.stores import stored_steps
 from prosect.spec.places import in_order
+from prosect.vocab.dims import OTHER_COMPONENT
 
 
 def with_costs(bench: Bench, steps: tuple[Step, ...], counter: TokenCounter | None) -> tuple[Step, ...]:
@@ -26,11 +28,13 @@ def with_costs(bench: Bench, steps: tuple[Step, ...], counter: TokenCounter | No
     SpecError
         Carries all problems of the bench.
     """
-    labels = [_labels(bench, step) for step in steps]
+    axes = [_axes(bench, step) for step in steps]
     if bench.problems:
         raise SpecError(in_order(bench.problems))
-    pairs = zip(steps, labels, strict=True)
-    return tuple(step if step.cost.exact else replace(step, cost=step_cost(step, n, counter)) for step, n in pairs)
+    pairs = zip(steps, axes, strict=True)
+    return tuple(
+        step if step.cost.exact else replace(step, cost=step_cost(step, found, counter)) for step, found in pairs
+    )
 
 
 def judged(plan: Plan, contents: Contents, replaced: Collection[str], supplied: Mapping[str, Supplied]) -> Plan:
@@ -51,9 +55,23 @@ def judged(plan: Plan, contents: Contents, replaced: Collection[str], supplied: 
     return replace(plan, steps=tuple(steps))
 
 
-def _labels(bench: Bench, step: Step) -> Mapping[str, int] | None:
+def _axes(bench: Bench, step: Step) -> Mapping[str, Axes] | None:
     try:
-        return component_counts(step)
+        axes = axes_by_stream(step)
     except ProsectError as error:
         bench.note(("analyses", step.analysis, "decomposition"), f"model {step.model.name!r}: {error}")
         return None
+    if any(found.by_token for found in (axes or {}).values()):
+        _check_by_token(bench, step)
+    return axes
+
+
+def _check_by_token(bench: Bench, step: Step) -> None:
+    name = step.decomposition.name
+    for metric in step.metrics:
+        if any(OTHER_COMPONENT in variable.dims for variable in metric.declaration.produces):
+            message = f"{metric.name!r} compares terms in pairs; {name!r} has one for every token, which is too many"
+            bench.note(("analyses", step.analysis, "metrics"), message)
+    if step.keep_terms is not None:
+        message = f"the terms of {name!r} are not stored: there is one for every pair of tokens"
+        bench.note(("analyses", step.analysis, "keep"), message)
