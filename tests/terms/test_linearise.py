@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 from scipy import integrate
-from transformers.activations import ACT2FN
 
 from prosect.api import FeedForward, Projection
+from prosect.model.activations import activation_function
 from prosect.model.weights import Affine, FeedForwardWeights
 from prosect.terms.linearise import KAPPA, derivative, linearise, path_integral, secant
 
@@ -37,7 +37,7 @@ def test_parts_and_constant_sum_to_the_block_for_every_rule(activation, rule):
     ff = weights(activation, gated=False)
     parts = torch.randn(4, 5, 6, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     lin = linearise(ff, parts.sum(0), rule, "path")
-    true = ff.down(ACT2FN[activation](ff.up(parts.sum(0))))
+    true = ff.down(activation_function(activation)(ff.up(parts.sum(0))))
     torch.testing.assert_close(lin.apply(parts).sum(0) + lin.constant(), true, rtol=1e-10, atol=1e-10)
 
 
@@ -48,7 +48,7 @@ def test_parts_and_constant_sum_to_the_gated_block_for_every_rule(activation, ru
     parts = torch.randn(4, 5, 6, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     lin = linearise(ff, parts.sum(0), "secant", rule)
     x = parts.sum(0)
-    true = ff.down(ACT2FN[activation](ff.gate(x)) * ff.up(x))
+    true = ff.down(activation_function(activation)(ff.gate(x)) * ff.up(x))
     torch.testing.assert_close(lin.apply(parts).sum(0) + lin.constant(), true, rtol=1e-10, atol=1e-10)
     if rule != "tangent":
         # complete rules leave nothing to the constant but biases
@@ -57,7 +57,7 @@ def test_parts_and_constant_sum_to_the_gated_block_for_every_rule(activation, ru
 
 @pytest.mark.parametrize("activation", sorted(KAPPA))
 def test_the_secant_slope_is_the_activation_over_its_argument(activation):
-    g = ACT2FN[activation]
+    g = activation_function(activation)
     slope = secant(g, activation, POINTS)
     away = POINTS.abs() > 1e-3
     torch.testing.assert_close(slope[away], (g(POINTS) / POINTS)[away], rtol=1e-9, atol=1e-12)
@@ -66,7 +66,7 @@ def test_the_secant_slope_is_the_activation_over_its_argument(activation):
 
 @pytest.mark.parametrize("activation", ["tanh", "sigmoid"])
 def test_the_secant_slope_has_its_limit_at_zero(activation):
-    g = ACT2FN[activation]
+    g = activation_function(activation)
     at_zero = derivative(g, torch.zeros(1, dtype=torch.float64))
     near = secant(g, activation, torch.tensor([0.0, 1e-12, 1e-6], dtype=torch.float64))
     torch.testing.assert_close(near, at_zero.expand(3), rtol=1e-6, atol=1e-6)
@@ -74,7 +74,7 @@ def test_the_secant_slope_has_its_limit_at_zero(activation):
 
 @pytest.mark.parametrize("activation", SMOOTH)
 def test_path_integrals_are_those_of_adaptive_quadrature(activation):
-    g = ACT2FN[activation]
+    g = activation_function(activation)
     value, slope = path_integral(g, POINTS)
     for place, a in enumerate(POINTS.tolist()):
         at = lambda tau, a=a: float(g(torch.tensor(tau * a, dtype=torch.float64)))  # noqa: E731 - an integrand

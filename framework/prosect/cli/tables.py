@@ -13,6 +13,7 @@ from prosect.planning.layers import layers_by_stream
 from prosect.planning.model import Plan, Step
 from prosect.plugins import listing
 from prosect.plugins.registry import Registry
+from prosect.plugins.support import support
 
 _UNKNOWN: Final = "unknown until loaded"
 _HEADINGS: Final = ("step", "tokens", "layers × components", "bytes", "state", "why")  # noqa: RUF001 - the sign of multiplication is meant
@@ -40,7 +41,22 @@ def plugin_listing(registry: Registry, kind: str | None) -> str:
     """Write what is installed, by kind; then what is broken, claimed twice, or slow to import."""
     found = listing.rows(registry, kind)
     blocks = [_kind_block(name, [row for row in found if row.kind == name]) for name in listing.kinds(kind)]
-    return "\n\n".join(block for block in (*blocks, *_faults(registry, kind)) if block)
+    works = [support_block(registry)] if kind == "architectures" else []
+    return "\n\n".join(block for block in (*blocks, *works, *_faults(registry, kind)) if block)
+
+
+def support_block(registry: Registry) -> str:
+    """Write which decomposition works for which family; reasons stand below the table, by number."""
+    found = support(registry)
+    reasons = list(dict.fromkeys(entry.reason for entry in found if entry.reason is not None))
+    families: dict[str, list[str]] = {}
+    for entry in found:
+        verdict = "yes" if entry.reason is None else f"no [{reasons.index(entry.reason) + 1}]"
+        families.setdefault(entry.family, []).append(verdict)
+    headings = ("family", *dict.fromkeys(entry.decomposition for entry in found))
+    table = output.table(headings, [(family, *verdicts) for family, verdicts in families.items()])
+    notes = [f"[{place}] {reason}" for place, reason in enumerate(reasons, 1)]
+    return "\n".join(["what works", *_indented("\n".join([table, *notes]))]) if found else ""
 
 
 def _tokens(step: Step) -> str:

@@ -10,6 +10,7 @@ from pydantic_core import to_jsonable_python
 from prosect.plugins.declarations import DECLARATIONS, AnyDeclaration, BrokenPlugin
 from prosect.plugins.options import Option, describe
 from prosect.plugins.registry import Entry, Registry
+from prosect.plugins.support import support
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,13 +88,16 @@ def records(registry: Registry, kind: str | None = None) -> dict[str, Any]:
 
     Keys: ``plugins`` (one object per declaration, with its fields, origin, options and their JSON
     Schema), ``broken``, ``conflicts`` (names that several distributions claim) and ``heavy``
-    (plugins whose import drags in libraries that make every command slow).
+    (plugins whose import drags in libraries that make every command slow); for ``architectures`` also
+    ``support``: which decomposition works for which family, and the reason where it does not.
     """
+    works = {"support": [asdict(entry) for entry in support(registry)]} if kind == "architectures" else {}
     return {
         "plugins": [_record(entry, registry) for wanted in kinds(kind) for entry in registry.of_kind(wanted)],
         "broken": [to_jsonable_python(asdict(fault)) for fault in _faults(registry, kind)],
         "conflicts": [str(conflict) for conflict in registry.conflicts if conflict.kind in kinds(kind)],
         "heavy": [{"plugin": asdict(p.origin), "imports": list(p.heavy)} for p in registry.plugins if p.heavy],
+        **works,
     }
 
 

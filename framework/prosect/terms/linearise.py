@@ -29,11 +29,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from prosect.model.activations import Activation, activation_function, bloom_kappa
 from prosect.model.weights import ExpertsWeights, FeedForwardWeights, chosen
 
 Rule = Literal["tangent", "secant", "relu_mask"]
 GatedRule = Literal["path", "half", "frozen", "tangent"]
-Activation = Callable[[Tensor], Tensor]
 
 # Gauss-Legendre nodes on [0, 1]: 32 leave 4e-10 of SiLU for |a| <= 60, 96 leave rounding.
 NODES: Final = {torch.float32: 32, torch.float64: 96}
@@ -87,9 +87,7 @@ def linearise(
     weights: FeedForwardWeights, x: Float[Tensor, "*token hidden"], rule: Rule, gated: GatedRule
 ) -> Linearised:
     """Linearise a feed-forward block at its true input ``x``."""
-    from transformers.activations import ACT2FN
-
-    g: Activation = ACT2FN[weights.shape.activation]
+    g = activation_function(weights.shape.activation)
     if weights.gate is None:
         s = weights.up(x)
         slope = SLOPES[rule](g, weights.shape.activation, s)
@@ -110,9 +108,7 @@ def linearise_experts(
     Slopes and constants of every expert are multiplied by its frozen weight; where a limit cut off a
     pre-activation its slope is 0. What the outputs' biases add is not in the constant part.
     """
-    from transformers.activations import ACT2FN
-
-    numbers, g = chosen(routing), ACT2FN[experts.shape.activation]
+    numbers, g = chosen(routing), activation_function(experts.shape.activation)
     wide = experts.joined(numbers)
     a, u = wide.factors(x)
     factor_a, factor_u = experts.limited(a, u)
@@ -172,6 +168,7 @@ KAPPA: Final[dict[str, Callable[[Tensor], Tensor]]] = {
     "gelu": _gelu,
     "gelu_python": _gelu,
     "gelu_new": _tanh_gelu,
+    "gelu_bloom": bloom_kappa,
     "gelu_fast": _tanh_gelu,
     "gelu_pytorch_tanh": _tanh_gelu,
     "gelu_python_tanh": _tanh_gelu,

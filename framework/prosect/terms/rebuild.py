@@ -1,4 +1,4 @@
-"""Sub-layers rebuilt from the pieces their description names, beside what the modules returned."""
+"""Sub-layers and norms rebuilt from the pieces their description names, beside what the modules returned."""
 
 from __future__ import annotations
 
@@ -8,9 +8,17 @@ import torch
 from torch import Tensor
 
 from prosect.errors import SelfTestError
+from prosect.model.activations import activation_function
 from prosect.model.capture import BlockCapture
 from prosect.model.load import LoadedModel
-from prosect.model.weights import AttentionWeights, BlockWeights, ExpertsWeights, FeedForwardWeights, chosen
+from prosect.model.weights import (
+    AttentionWeights,
+    BlockWeights,
+    ExpertsWeights,
+    FeedForwardWeights,
+    NormWeights,
+    chosen,
+)
 from prosect.terms.replay import StreamWeights
 from prosect.vocab.architecture import Attention, FeedForward, Stream, Sublayer
 
@@ -19,6 +27,7 @@ from prosect.vocab.architecture import Attention, FeedForward, Stream, Sublayer
 # States of two forward passes are held to no more than float32, in which many families compute softmax and norms.
 SAME_STATE: Final = {torch.float64: 1e-6, torch.float32: 1e-4, torch.float16: 2e-2, torch.bfloat16: 1e-1}
 REBUILT: Final = {torch.float64: 1e-9, torch.float32: 1e-4, torch.float16: 2e-2, torch.bfloat16: 1e-1}
+FLOAT32_NORM: Final = 1e-6
 
 
 def working_dtype(dtype: torch.dtype) -> torch.dtype:
@@ -33,7 +42,7 @@ def relative_gap(got: Tensor, true: Tensor) -> float:
 
 
 class Rebuild:
-    """Listens to a forward pass and rebuilds each sub-layer of a block; SelfTestError names one that does not fit."""
+    """Listens to a forward pass and rebuilds each part of a block; SelfTestError names one that does not fit."""
 
     def __init__(self, model: LoadedModel, stream: Stream, weights: StreamWeights, place: str) -> None:
         self._stream, self._weights, self._place = stream, weights, place
@@ -54,19 +63,35 @@ class Rebuild:
         del output
 
     def block(self, capture: BlockCapture) -> None:
-        """Rebuild every sub-layer of a block."""
-        weights = self._weights.blocks[capture.number - 1]
-        for stage in self._stream.blocks[capture.number - 1].stages:
-            for branch in stage.branches:
-                self._sublayer(branch.sublayer, weights, capture)
+        """Rebuild every sub-layer and norm of a block."""
+        block, weights = self._stream.blocks[capture.number - 1], self._weights.blocks[capture.number - 1]
+        for sublayer in block.sublayers:
+            self._sublayer(sublayer, weights, capture)
+        for norm in block.norms:
+            self._norm(weights.norms[norm], capture)
 
     def _sublayer(self, sublayer: Sublayer, weights: BlockWeights, capture: BlockCapture) -> None:
-        gap = relative_gap(self._rebuilt(sublayer, weights, capture), capture.outputs[sublayer.writes])
+        try:
+            gap = relative_gap(self._rebuilt(sublayer, weights, capture), capture.outputs[sublayer.writes])
+        except RuntimeError as error:
+            raise SelfTestError(
+                f"{self._place}: block {capture.number}: {sublayer.kind} cannot be rebuilt from its description, whose "
+                f"shapes do not fit each other: {str(error).splitlines()[0]}"
+            ) from error
         if not gap <= self._limit:
             raise SelfTestError(
                 f"{self._place}: block {capture.number}: {sublayer.kind} rebuilt from its description misses the "
                 f"output of {sublayer.writes!r} by {gap:.1e} of its norm: its projections or activation are described "
                 "wrongly"
+            )
+
+    def _norm(self, weights: NormWeights, capture: BlockCapture) -> None:
+        path = weights.shape.path
+        gap = relative_gap(_normed(weights, capture.inputs[path].to(self._dtype)), capture.outputs[path])
+        if not gap <= (max(self._limit, FLOAT32_NORM) if weights.shape.float32 else self._limit):
+            raise SelfTestError(
+                f"{self._place}: block {capture.number}: the norm {path!r} rebuilt from its description misses its "
+                f"output by {gap:.1e}: its kind, epsilon or offset is described wrongly"
             )
 
     def _rebuilt(self, sublayer: Sublayer, weights: BlockWeights, capture: BlockCapture) -> Tensor:
@@ -88,6 +113,11 @@ class Rebuild:
                 f"{shape.kv_heads} key-value heads are described"
             )
         source = capture.inputs[shape.value.path].to(self._dtype) @ weights.value.weight
+        if source.shape[1] != alpha.shape[-1]:
+            raise SelfTestError(
+                f"{self._place}: block {capture.number}: {shape.kind} has weights for {alpha.shape[-1]} source tokens, "
+                f"but {shape.value.path!r} reads {source.shape[1]}: it is not the projection of the values"
+            )
         values = source.reshape(*source.shape[:-1], shape.kv_heads, shape.head_dim)
         values = values.repeat_interleave(shape.heads // shape.kv_heads, dim=-2)
         mixed = torch.einsum("bhij,bjhe->bihe", alpha, values)
@@ -96,18 +126,24 @@ class Rebuild:
 
 
 def _feed_forward(weights: FeedForwardWeights, x: Tensor) -> Tensor:
-    from transformers.activations import ACT2FN
-
-    activation = ACT2FN[weights.shape.activation]
+    activation = activation_function(weights.shape.activation)
     if weights.gate is None:
         return weights.down(activation(weights.up(x)))
     return weights.down(activation(weights.gate(x)) * weights.up(x))
 
 
-def _experts(weights: ExpertsWeights, x: Tensor, routing: Tensor) -> Tensor:
-    from transformers.activations import ACT2FN
+def _normed(weights: NormWeights, y: Tensor) -> Tensor:
+    statistic = y.float() if weights.shape.float32 else y
+    if weights.shape.kind == "layer_norm":
+        statistic = statistic - statistic.mean(dim=-1, keepdim=True)
+    inverse = torch.rsqrt(statistic.square().mean(dim=-1, keepdim=True) + weights.shape.eps)
+    normed = (statistic * inverse).to(y.dtype) * weights.gain
+    return normed if weights.bias is None else normed + weights.bias
 
-    activation, bias, output = ACT2FN[weights.shape.activation], weights.output_bias(routing), torch.zeros_like(x)
+
+def _experts(weights: ExpertsWeights, x: Tensor, routing: Tensor) -> Tensor:
+    activation = activation_function(weights.shape.activation)
+    bias, output = weights.output_bias(routing), torch.zeros_like(x)
     for number in chosen(routing):
         expert = weights.joined([number])
         gate, up = weights.limited(*expert.factors(x))

@@ -9,6 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from prosect.model.load import wrap_module
+
 LENGTHS: Final = (7, 3, 5)
 
 # One configuration per shape of block that a decomposition must cope with.
@@ -65,7 +67,7 @@ def small_module(config: Mapping[str, Any], dtype: torch.dtype) -> nn.Module:
             for parameter in module.parameters():
                 if parameter.requires_grad:
                     parameter.add_(torch.randn_like(parameter) * 0.2)
-    return module.to(dtype).eval()
+    return wrap_module(module.to(dtype), None).module
 
 
 def whole_config(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -97,7 +99,10 @@ def streams(module: nn.Module) -> tuple[str, ...]:
 
 
 def hidden_states(module: nn.Module, rows: Sequence[Sequence[int]], stream: str) -> Float[Tensor, "layer token hidden"]:
-    """Ask transformers for the hidden states, one sentence at a time, so that no padding is involved."""
+    """Ask transformers for the hidden states, one sentence at a time, so that no padding is involved.
+
+    A last state that the family projects to another width is left out.
+    """
     found = [_states(module, torch.tensor([row]), stream) for row in rows]
     return torch.cat(found, dim=1)
 
@@ -112,4 +117,4 @@ def _states(module: nn.Module, ids: Tensor, stream: str) -> Tensor:
     with torch.no_grad():
         output = module(input_ids=ids, output_hidden_states=True, use_cache=False, **extra)
     states = getattr(output, "hidden_states" if stream == "main" else f"{stream}_hidden_states")
-    return torch.stack(list(states))[:, 0]
+    return torch.stack([state for state in states if state.shape[-1] == states[0].shape[-1]])[:, 0]

@@ -51,7 +51,11 @@ DECODERS = (
     _family("gptj", "Parallel decoder behind one shared norm.", "Wang & Komatsuzaki 2021"),
     _family("opt", "Pre-norm decoder; the 350m model is post-norm and projected in and out.", "Zhang et al. 2022"),
     _family("bloom", "Pre-norm decoder with an embedding norm and interleaved projections.", "Le Scao et al. 2022"),
-    _family("falcon", "Parallel or pre-norm decoder with one or several key-value heads.", "Almazrouei et al. 2023"),
+    _family(
+        "falcon",
+        "Parallel or pre-norm decoder with one or several key-value heads, without ALiBi.",
+        "Almazrouei et al. 2023",
+    ),
     _family(
         "llama",
         "Pre-norm decoder with RMSNorm, gated feed-forward blocks and grouped queries.",

@@ -39,7 +39,7 @@ def describe(config: Mapping[str, Any]) -> Architecture:
         path="mlp.dense_4h_to_h",
         up=Projection(path="mlp.dense_h_to_4h"),
         down=Projection(path="mlp.dense_4h_to_h"),
-        activation="gelu_new",
+        activation="gelu_bloom",
     )
     normed = bool(config.get("apply_residual_connection_post_layernorm"))
     stages = (

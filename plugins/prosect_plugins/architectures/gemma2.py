@@ -18,6 +18,7 @@ EXAMPLE: Final = {
     "intermediate_size": 40,
     "vocab_size": 60,
     "rms_norm_eps": 1e-3,
+    "hidden_activation": "gelu_pytorch_tanh",
     "sliding_window": 4,
     "attn_logit_softcapping": 2.0,
     "attention_bias": True,

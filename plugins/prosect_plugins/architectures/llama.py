@@ -15,6 +15,7 @@ EXAMPLE: Final = {
     "intermediate_size": 40,
     "vocab_size": 60,
     "rms_norm_eps": 1e-3,
+    "hidden_act": "silu",
     "attention_bias": True,
     "mlp_bias": True,
 }
