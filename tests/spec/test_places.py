@@ -50,6 +50,7 @@ def test_the_nearest_word(word, valid, meant):
         (True, "true"),
         (1, "1"),
         ("a", "'a'"),
+        ("a" * 100, "'" + "a" * 58 + "…"),
         ([1], "a list"),
         ([], "an empty one"),
         ({"a": 1}, "keys and values"),

@@ -11,6 +11,8 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
+from prosect.errors import UsageError
+
 #: Up to this size a plan computes what the cache does not know; above it the digest waits for the run.
 SMALL: Final = 32 * 2**20
 _REMEMBERED: Final = 4096
@@ -44,10 +46,15 @@ class Contents:
 
         Raises
         ------
-        OSError
+        UsageError
             The file cannot be read.
         """
-        real = path.resolve()
+        try:
+            return self._digest(path.resolve())
+        except OSError as error:
+            raise UsageError(f"{path} cannot be read: {error.strerror}") from error
+
+    def _digest(self, real: Path) -> str | None:
         status = real.stat()
         key = f"{real}|{status.st_size}|{status.st_mtime_ns}"
         if key in self._new:

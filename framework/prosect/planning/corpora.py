@@ -49,8 +49,8 @@ def _check_files(bench: Bench, path: KeyPath, values: Mapping[str, object]) -> N
     for option, value in values.items():
         for index, item in enumerate(_items(value)):
             where: KeyPath = (*path, option, index) if isinstance(value, list) else (*path, option)
-            if not Path(item).is_file():
-                what = "is a folder, not a file" if Path(item).is_dir() else "does not exist"
+            if not os.path.isfile(item):  # pathlib raises for a path that is too long
+                what = "is a folder, not a file" if os.path.isdir(item) else "does not exist"
                 bench.note(where, f"the file {item!r} {what}", code="missing-file")
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from prosect.errors import ModelError
 from prosect.planning.contents import Contents
 from prosect.planning.corpora import files_by_option
 from prosect.planning.digest import UNKNOWN, digest
@@ -87,9 +88,16 @@ def weight_files(folder: Path, *, pickle: bool) -> tuple[Path, ...]:
     if whole.is_file():
         return (whole,)
     if index.is_file():
-        names = json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()
-        return tuple(folder / name for name in sorted(set(names)))
+        return tuple(folder / name for name in _indexed(index))
     return tuple(sorted(folder.glob("pytorch_model*.bin"))) if pickle else ()
+
+
+def _indexed(index: Path) -> list[str]:
+    try:
+        names = json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()
+        return sorted({str(name) for name in names})
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ModelError(f"{index} is no index of weights: {error}") from error
 
 
 def _is_tokenizer(file: Path) -> bool:

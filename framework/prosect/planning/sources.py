@@ -42,12 +42,13 @@ def locate(load: str, revision: str | None, folder: Path) -> Path | None:
     """
     if load.startswith(_PACKAGE):
         return _in_package(load.removeprefix(_PACKAGE))
-    path = folder / Path(load).expanduser()
-    if path.is_dir():
-        return path.resolve()
-    if load.startswith(("./", "../", "~")) or Path(load).is_absolute() or path.exists():
-        what = "is not a folder" if path.exists() else "does not exist"
-        raise ModelError(f"the folder {str(path)!r} {what}")
+    # os.path answers where pathlib raises: for paths that are too long, and homes of users that do not exist.
+    path = os.path.join(folder, os.path.expanduser(load))
+    if os.path.isdir(path):
+        return Path(path).resolve()
+    if load.startswith(("./", "../", "~")) or os.path.isabs(load) or os.path.exists(path):
+        what = "is not a folder" if os.path.exists(path) else "does not exist"
+        raise ModelError(f"the folder {path!r} {what}")
     if not _HUB_ID.fullmatch(load):
         raise ModelError(f"{load!r} is neither a hub id (owner/name), nor a folder, nor package:NAME/sub/dir")
     return _in_hub_cache(load, revision or "main")
@@ -84,7 +85,10 @@ def _in_package(rest: str) -> Path:
 def _package_folders(name: str) -> list[str]:
     if not name.isidentifier():
         return []
-    spec = importlib.util.find_spec(name)
+    try:
+        spec = importlib.util.find_spec(name)
+    except ValueError:  # a module that was not imported from anywhere, such as __main__
+        return []
     return list(spec.submodule_search_locations or ()) if spec else []
 
 
@@ -98,9 +102,9 @@ def _in_hub_cache(load: str, revision: str) -> Path | None:
     """
     repository = hub_cache() / f"models--{load.replace('/', '--')}"
     reference = repository / "refs" / revision
-    commit = reference.read_text(encoding="utf-8").strip() if reference.is_file() else revision
+    commit = reference.read_text(encoding="utf-8").strip() if os.path.isfile(reference) else revision
     snapshot = repository / "snapshots" / commit
-    return snapshot.resolve() if (snapshot / CONFIG).is_file() else None
+    return snapshot.resolve() if os.path.isfile(snapshot / CONFIG) else None
 
 
 def hub_cache() -> Path:

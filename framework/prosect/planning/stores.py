@@ -67,4 +67,4 @@ def _check_identity(store: Path, identity: Path) -> None:
 def _local(path: str, folder: Path) -> Path:
     if "://" in path:
         raise StoreError(f"{path} is a URL: results are written to a local folder")
-    return Path(os.path.abspath(folder / Path(path).expanduser()))
+    return Path(os.path.abspath(folder / os.path.expanduser(path)))

@@ -64,8 +64,8 @@ class _Reader:
 
     def file(self, name: str, asked_at: Place, chain: tuple[str, ...]) -> None:
         """Merge one file; ``asked_at`` is where its name stands, ``chain`` the files that led to it."""
-        path = Path(name).resolve()
-        if path in (Path(link).resolve() for link in chain):
+        path = Path(os.path.realpath(name))
+        if path in (Path(os.path.realpath(link)) for link in chain):
             circle = " -> ".join((*chain, name))
             self._note(asked_at, ("include",), f"files include each other in a circle: {circle}")
             return

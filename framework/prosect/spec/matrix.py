@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import prod
 from typing import Final
 
 from pydantic import ValidationError
@@ -18,6 +19,7 @@ from prosect.spec.places import Document, KeyPath, dotted, nearest, shown
 
 #: Fields that can take several values: all that hold one scalar.
 FIELDS: Final = tuple(name for name in ModelSpec.model_fields if name not in ("matrix", "config"))
+MAX_MEMBERS: Final = 10_000
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9._+=-]+")
 
 
@@ -32,6 +34,11 @@ class Member:
 
 def check_matrix(name: str, entry: ModelSpec, document: Document) -> Iterator[Problem]:
     """Find unknown fields, values that do not fit, and values that would give two members one name."""
+    number = prod(map(len, entry.matrix.values()))
+    if number > MAX_MEMBERS:
+        message = f"the matrix makes {number} models; at most {MAX_MEMBERS} are taken"
+        yield document.at_key(("models", name, "matrix"), message, code="matrix")
+        return
     for field, values in entry.matrix.items():
         path: KeyPath = ("models", name, "matrix", field)
         if field not in FIELDS:

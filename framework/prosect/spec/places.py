@@ -13,6 +13,7 @@ KeyPath = tuple[str | int, ...]
 Data: TypeAlias = "str | int | float | bool | list[Data] | dict[str, Data] | None"
 
 MAPPING: Final = "keys and values"
+_LONGEST: Final = 60
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,8 @@ def shown(value: object) -> str:
         return "a list" if value else "an empty one"
     if value is None or isinstance(value, bool):
         return {None: "nothing", True: "true", False: "false"}[value]
-    return repr(value)
+    text = repr(value)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
 def nearest(word: object, valid: Iterable[object]) -> str | None:

@@ -162,6 +162,9 @@ class _Walker:
 
     def _text(self, node: ScalarNode, path: KeyPath) -> str:
         """Join the halves of a character that JSON writes as two escapes (a surrogate pair)."""
+        if "\0" in node.value:
+            self._note(self._place(node.start_mark), path, "text cannot hold the character U+0000")
+            return ""
         try:
             return str(node.value).encode("utf-16", "surrogatepass").decode("utf-16")
         except UnicodeDecodeError:
