@@ -5,13 +5,14 @@ import dataclasses
 import pytest
 import torch
 
-from prosect.api import FeedForward
+from prosect.api import Attention, FeedForward
 from prosect.errors import SelfTestError
 from prosect.model.capture import Needs, StreamTap
 from prosect.model.forward import Feed, eager_attention, forward
 from prosect.model.load import wrap_module
 from prosect.terms.selftest import self_test
 from prosect.testing.models import small_module
+from prosect.testing.wrong import changed
 from prosect_plugins.architectures import albert, deberta_v2, falcon, gemma2, gpt_oss, llama, mpnet, opt, t5
 
 EVERYTHING = Needs(attention=True, contexts=True, sublayers=True)
@@ -74,27 +75,12 @@ def test_what_a_block_overwrites_is_copied_before():
 
 def test_an_overwritten_output_that_is_not_described_as_one_is_noticed():
     model = wrap_module(small_module(falcon.EXAMPLE, torch.float64), None)
-    right = falcon.describe(model.config)
 
-    def uncopied(branch):
-        sublayer = branch.sublayer
-        if isinstance(sublayer, FeedForward):
-            return dataclasses.replace(branch, sublayer=dataclasses.replace(sublayer, overwritten=False))
-        return branch
+    def uncopied(part):
+        return dataclasses.replace(part, overwritten=False) if isinstance(part, FeedForward) else part
 
-    stream = right.streams[0]
-    blocks = tuple(
-        dataclasses.replace(
-            block,
-            stages=tuple(
-                dataclasses.replace(stage, branches=tuple(map(uncopied, stage.branches))) for stage in block.stages
-            ),
-        )
-        for block in stream.blocks
-    )
-    wrong = dataclasses.replace(right, streams=(dataclasses.replace(stream, blocks=blocks),))
     with pytest.raises(SelfTestError, match="feed_forward rebuilt"):
-        self_test(model, wrong)
+        self_test(model, changed(falcon.describe(model.config), uncopied))
 
 
 @pytest.mark.parametrize("family", [mpnet, deberta_v2], ids=["mpnet", "deberta_v2"])
@@ -117,16 +103,12 @@ def test_weights_are_the_last_of_what_an_attention_module_returns():
 
 def test_a_module_without_attention_weights_is_named():
     model = wrap_module(small_module(llama.EXAMPLE, torch.float64), None)
-    right = llama.describe(model.config)
-    block = right.streams[0].blocks[0]
-    attention = dataclasses.replace(block.attentions[0], path="self_attn.q_proj")
-    stage = dataclasses.replace(
-        block.stages[0], branches=(dataclasses.replace(block.stages[0].branches[0], sublayer=attention),)
-    )
-    blocks = (dataclasses.replace(block, stages=(stage, block.stages[1])), *right.streams[0].blocks[1:])
-    wrong = dataclasses.replace(right, streams=(dataclasses.replace(right.streams[0], blocks=blocks),))
+
+    def query(part):
+        return dataclasses.replace(part, path="self_attn.q_proj") if isinstance(part, Attention) else part
+
     with pytest.raises(SelfTestError, match=r"'self_attn\.q_proj' returns no attention weights"):
-        self_test(model, wrong)
+        self_test(model, changed(llama.describe(model.config), query))
 
 
 @pytest.mark.parametrize("needs", [Needs(), EVERYTHING], ids=["plain", "with attention"])

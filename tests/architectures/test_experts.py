@@ -16,6 +16,7 @@ from prosect.running.python import decompose
 from prosect.terms.linearise import linearise_experts
 from prosect.terms.selftest import self_test
 from prosect.testing.models import small_module, token_rows
+from prosect.testing.wrong import changed
 from prosect_plugins.architectures import gpt_oss, mixtral
 
 FAMILIES = {"mixtral": mixtral, "gpt_oss": gpt_oss}
@@ -143,13 +144,9 @@ def test_a_sink_leaves_rows_of_less_than_one():
 )
 def test_wrong_experts_are_refused(change):
     model = wrap_module(small_module(gpt_oss.EXAMPLE, torch.float64), None)
-    right = gpt_oss.describe(model.config)
-    stream = right.streams[0]
-    attention, experts = stream.blocks[0].stages
-    branch = experts.branches[0]
-    wrong_branch = dataclasses.replace(branch, sublayer=dataclasses.replace(branch.sublayer, **change))
-    stages = (attention, dataclasses.replace(experts, branches=(wrong_branch,)))
-    blocks = tuple(dataclasses.replace(block, stages=stages) for block in stream.blocks)
-    wrong = dataclasses.replace(right, streams=(dataclasses.replace(stream, blocks=blocks),))
+
+    def wrong(part):
+        return dataclasses.replace(part, **change) if isinstance(part, Experts) else part
+
     with pytest.raises(SelfTestError):
-        self_test(model, wrong)
+        self_test(model, changed(gpt_oss.describe(model.config), wrong))

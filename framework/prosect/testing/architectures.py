@@ -19,10 +19,11 @@ from prosect.plugins.support import works_with
 from prosect.running.python import decompose
 from prosect.terms.closure import tolerance
 from prosect.terms.selftest import self_test
-from prosect.testing.captured import attention_of, attention_of_transformers
+from prosect.testing.captured import attention_of, attention_of_transformers, terms_of
 from prosect.testing.models import hidden_states, small_module, streams, targets, token_rows, whole_config
 from prosect.testing.wrong import with_wrong_activations, with_wrong_norms, with_wrong_values
 from prosect.vocab.architecture import Architecture, Stream
+from prosect.vocab.rules import Rules
 
 DTYPES = [pytest.param(torch.float64, id="float64"), pytest.param(torch.bfloat16, id="bfloat16")]
 TERMS = [
@@ -51,22 +52,25 @@ class ArchitectureTests:
 
     config: ClassVar[Mapping[str, Any]]
 
-    @pytest.fixture
-    def declaration(self) -> ArchitectureDeclaration:
+    @pytest.fixture(scope="class")
+    @classmethod
+    def declaration(cls) -> ArchitectureDeclaration:
         """Find the family by its model type."""
-        found = load_registry().architecture_for(self.config["model_type"])
-        assert found is not None, f"no installed plugin describes {self.config['model_type']!r}"
+        found = load_registry().architecture_for(cls.config["model_type"])
+        assert found is not None, f"no installed plugin describes {cls.config['model_type']!r}"
         return found
 
-    @pytest.fixture
-    def module(self) -> nn.Module:
+    @pytest.fixture(scope="class")
+    @classmethod
+    def module(cls) -> nn.Module:
         """Make a small model in float64."""
-        return small_module(self.config, torch.float64)
+        return small_module(cls.config, torch.float64)
 
-    @pytest.fixture
-    def architecture(self, declaration: ArchitectureDeclaration) -> Architecture:
+    @pytest.fixture(scope="class")
+    @classmethod
+    def architecture(cls, declaration: ArchitectureDeclaration) -> Architecture:
         """Describe that model from its whole configuration."""
-        described = implementation(declaration)(whole_config(self.config))
+        described = implementation(declaration)(whole_config(cls.config))
         assert isinstance(described, Architecture)
         return described
 
@@ -179,6 +183,6 @@ def _decomposed(module: nn.Module, stream: Stream, rows: list[list[int]], decomp
 
 def _terms(module: nn.Module, stream: Stream, rows: list[list[int]], by: str) -> Tensor:
     """Terms of the sum of factors, shape (layer, component, token, hidden)."""
-    fed = None if stream.name == "main" else targets(rows)
-    found = decompose(module, None, rows, "sum_of_factors", targets=fed, stream=stream.name, metrics=[], by=by)
-    return torch.from_numpy(found["terms"].values)
+    factors = load_registry().find("decompositions", "sum_of_factors")
+    rules: Rules = implementation(factors)(factors.options.model_validate({"by": by}), stream)
+    return terms_of(wrap_module(module, None), stream, rows, rules)

@@ -16,14 +16,14 @@ WRONG_EPSILON: Final = 0.5
 
 def with_wrong_norms(architecture: Architecture) -> Architecture:
     """Return a description with another epsilon in every norm."""
-    changed: Architecture = _changed(architecture, _wrong_norm)
-    return changed
+    wrong: Architecture = changed(architecture, _wrong_norm)
+    return wrong
 
 
 def with_wrong_activations(architecture: Architecture) -> Architecture:
     """Return a description with another activation in every feed-forward block."""
-    changed: Architecture = _changed(architecture, _wrong_activation)
-    return changed
+    wrong: Architecture = changed(architecture, _wrong_activation)
+    return wrong
 
 
 def with_wrong_values(architecture: Architecture, base: nn.Module) -> Architecture:
@@ -44,8 +44,8 @@ def _with_wrong_values(stream: Stream, block: nn.Module) -> Stream:
     def wrong_value(part: Any) -> Any:  # noqa: ANN401 - any part of a description
         return replace(part, value=_neighbour(part.value, block)) if isinstance(part, Attention) else part
 
-    changed: Stream = _changed(stream, wrong_value)
-    return changed
+    wrong: Stream = changed(stream, wrong_value)
+    return wrong
 
 
 def _wrong_norm(part: Any) -> Any:  # noqa: ANN401 - any part of a description
@@ -78,11 +78,11 @@ def _shape(module: nn.Module) -> tuple[int, ...] | None:
     return tuple(weight.shape) if isinstance(weight, Tensor) else None
 
 
-def _changed(part: Any, change: Callable[[Any], Any]) -> Any:  # noqa: ANN401 - any part of a description
+def changed(part: Any, change: Callable[[Any], Any]) -> Any:  # noqa: ANN401 - any part of a description
     """Apply a change to every part of a description."""
     if isinstance(part, tuple):
-        return tuple(_changed(item, change) for item in part)
+        return tuple(changed(item, change) for item in part)
     if not is_dataclass(part) or isinstance(part, type):
         return part
-    inner = {item.name: _changed(getattr(part, item.name), change) for item in fields(part) if item.init}
+    inner = {item.name: changed(getattr(part, item.name), change) for item in fields(part) if item.init}
     return change(replace(part, **inner))

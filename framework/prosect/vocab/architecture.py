@@ -119,7 +119,7 @@ class FeedForward:
     gate
         The map through the activation, for gated forms; None otherwise.
     activation
-        Name of the activation as in transformers' ``ACT2FN``.
+        Name of the activation as in transformers' ``ACT2FN``, or ``gelu_bloom``.
     overwritten
         The block adds to the module's output in place, so that capture must copy it.
     """
