@@ -6,7 +6,7 @@ import pytest
 
 from prosect.api import ArchitectureDeclaration, DecompositionDeclaration, ModelError
 from prosect.cli import main
-from prosect.cli.tables import support_block
+from prosect.cli.plugin_tables import support_block
 from prosect.errors import PluginError
 from prosect.plugins import support as module
 from prosect.plugins.declarations import Origin

@@ -19,10 +19,11 @@ sys.exit(main())
 """
 BUG = """
 import sys
-from prosect.cli import commands, main
+from prosect.cli import main
+from prosect.planning import build
 def broken(request):
     raise RuntimeError("a bug")
-commands.plan_request = broken
+build.plan_request = broken
 sys.exit(main())
 """
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from prosect.cli.tables import plan_record, plan_table, plugin_listing
+from prosect.cli.plugin_tables import plugin_listing
+from prosect.cli.tables import plan_record, plan_table
 from prosect.planning.build import Request, plan_request
 from prosect.plugins.declarations import BrokenPlugin, Origin
 from prosect.plugins.loading import LoadedPlugin

@@ -10,7 +10,7 @@ from transformers import AutoModel, AutoTokenizer
 from prosect.api import Options
 from prosect.model.forward import Feed
 from prosect.model.load import wrap_module
-from prosect.terms.terms import Reading
+from prosect.terms.reading import Reading
 from prosect_plugins.architectures import bert, marian
 from prosect_plugins.metrics import token
 from support.models import DATA, minilm_folder

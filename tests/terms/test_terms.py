@@ -9,7 +9,8 @@ from prosect.api import Component
 from prosect.model.weights import NormWeights
 from prosect.terms.dense import DenseTerms
 from prosect.terms.norms import through_norm
-from prosect.terms.terms import Reading, Terms
+from prosect.terms.reading import Reading
+from prosect.terms.terms import Terms
 from prosect.vocab.architecture import Norm
 
 shapes = st.tuples(st.integers(1, 5), st.integers(1, 4), st.integers(2, 9))

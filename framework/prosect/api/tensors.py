@@ -5,6 +5,7 @@ from torch import Tensor
 
 from prosect.terms.dense import DenseTerms
 from prosect.terms.factored import Attended, FactoredTerms
-from prosect.terms.terms import Reading, Terms
+from prosect.terms.reading import Reading, TokenView
+from prosect.terms.terms import Terms
 
-__all__ = ["Attended", "Bool", "DenseTerms", "FactoredTerms", "Float", "Int", "Reading", "Tensor", "Terms"]
+__all__ = ["Attended", "Bool", "DenseTerms", "FactoredTerms", "Float", "Int", "Reading", "Tensor", "Terms", "TokenView"]

@@ -5,21 +5,20 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from prosect.cli import output
-from prosect.cli.tables import plan_record, plan_table, plugin_listing
-from prosect.planning.build import Request, plan_request
-from prosect.planning.cost import TokenCounter
-from prosect.planning.model import Plan
-from prosect.planning.schema import installed_schema
-from prosect.planning.states import refuse_changes
-from prosect.plugins import listing
-from prosect.plugins.registry import load_registry
+
+if TYPE_CHECKING:
+    from prosect.planning.cost import TokenCounter
+    from prosect.planning.model import Plan
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Carry out a spec."""
     found = _planned(arguments)
+    from prosect.planning.states import refuse_changes
+
     refuse_changes(found)
     from prosect.cli.ending import summary_record, summary_text
     from prosect.running.loop import execute
@@ -55,6 +54,8 @@ def check(arguments: argparse.Namespace) -> int:
 
 def plan(arguments: argparse.Namespace) -> int:
     """Print the plan of a spec."""
+    from prosect.cli.tables import plan_record, plan_table
+
     found = _planned(arguments)
     if arguments.json:
         output.json_result(plan_record(found))
@@ -85,6 +86,10 @@ def export(arguments: argparse.Namespace) -> int:
 
 def plugins(arguments: argparse.Namespace) -> int:
     """List what is installed."""
+    from prosect.cli.plugin_tables import plugin_listing
+    from prosect.plugins import listing
+    from prosect.plugins.registry import load_registry
+
     registry = load_registry()
     if arguments.json:
         output.json_result(listing.records(registry, arguments.kind))
@@ -95,11 +100,16 @@ def plugins(arguments: argparse.Namespace) -> int:
 
 def schema(_arguments: argparse.Namespace) -> int:
     """Print the JSON Schema of a spec."""
+    from prosect.planning.schema import installed_schema
+    from prosect.plugins.registry import load_registry
+
     output.json_result(installed_schema(load_registry()))
     return 0
 
 
 def _planned(arguments: argparse.Namespace) -> Plan:
+    from prosect.planning.build import Request, plan_request
+
     return plan_request(
         Request(
             source=arguments.spec,

@@ -22,7 +22,7 @@ class Options(BaseModel):
     Of the values of a ``Literal`` option the first one named is the default, by convention.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class StreamOptions(Options):

@@ -11,10 +11,11 @@ from torch import Tensor
 
 from prosect.errors import RunError
 from prosect.measures.token import Measure
-from prosect.model.tokens import Batch
+from prosect.model.tokens import Batch, TokenStream, Unit
 from prosect.plugins.declarations import Variable
 from prosect.running.work import StreamWork
-from prosect.terms.terms import Reading, Terms
+from prosect.terms.reading import Reading, TokenView
+from prosect.terms.terms import Terms
 from prosect.vocab.dims import COMPONENT, SOURCE, TOKEN
 
 Arrays = dict[str, npt.NDArray[Any]]
@@ -30,22 +31,25 @@ class Collector:
     ----------
     work
         The analysis.
-    tokens
-        Tokens of the unit.
+    stream
+        The tokens of the corpus.
+    unit
+        The unit.
     device
         Where the numbers are kept until the unit is done.
     """
 
-    def __init__(self, work: StreamWork, tokens: int, device: torch.device) -> None:
-        self._work, self._tokens, self._device = work, tokens, device
+    def __init__(self, work: StreamWork, stream: TokenStream, unit: Unit, device: torch.device) -> None:
+        self._work, self._stream, self._unit, self._device = work, stream, unit, device
         self._layers = {layer: place for place, layer in enumerate(work.layers)}
         self._scopes = {scope: place for place, scope in enumerate(work.scopes)}
         self._buffers: dict[str, Tensor] = {}
         self._batch: Batch | None = None
+        self._view: TokenView | None = None
 
     def aim(self, batch: Batch) -> None:
         """Set the places of the next batch's tokens."""
-        self._batch = batch
+        self._batch, self._view = batch, TokenView(self._stream, self._index(batch))
 
     def take(self, layer: int, terms: Terms, state: Tensor) -> None:
         """Measure the state after a block."""
@@ -62,7 +66,7 @@ class Collector:
         return {name: buffer.cpu().numpy() for name, buffer in self._buffers.items()}
 
     def _take(self, place: tuple[int, ...], terms: Terms, state: Tensor) -> None:
-        reading = Reading(terms, state)
+        reading = Reading(terms, state, self._view, self._work.layers[place[-1]])
         for measure in self._work.measures:
             self._measure(place, measure, reading)
         if self._work.keep_terms is not None:
@@ -115,6 +119,14 @@ class Collector:
         flat = values.flatten(token, token + 1)
         return flat.index_select(token, rows * values.shape[token + 1] + columns)
 
+    def _index(self, batch: Batch) -> Tensor:
+        """Place of the batch's tokens on the flat axis: of the unit's own ones, or of whole padded sentences."""
+        if not self._work.whole:
+            return torch.from_numpy(np.asarray(batch.targets, dtype=np.int64) + self._unit.start).to(self._device)
+        firsts = np.asarray(self._stream.offsets, dtype=np.int64)[batch.sentences]
+        index = firsts[:, None] + np.arange(batch.ids.shape[1])
+        return torch.from_numpy(np.where(batch.mask > 0, index, -1)).to(self._device)
+
     def _lengths(self) -> npt.NDArray[np.int64]:
         batch = self._aimed()
         return np.asarray(batch.mask.sum(axis=1)[batch.rows], dtype=np.int64)
@@ -133,7 +145,7 @@ class Collector:
     def _put(self, place: tuple[int, ...], name: str, values: Tensor, axis: int) -> None:
         if name not in self._buffers:
             shape = list(values.shape)
-            shape[axis] = self._tokens
+            shape[axis] = self._unit.stop - self._unit.start
             leading = (*((len(self._scopes),) if self._work.scoped else ()), len(self._layers))
             self._buffers[name] = values.new_full((*leading, *shape), float("nan"))
         targets = torch.from_numpy(np.asarray(self._aimed().targets, dtype=np.int64)).to(values.device)

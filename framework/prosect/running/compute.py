@@ -17,7 +17,7 @@ from prosect.model.batching import halve
 from prosect.model.capture import BlockCapture, Needs, StreamTap
 from prosect.model.forward import eager_attention, feed, forward
 from prosect.model.load import LoadedModel
-from prosect.model.tokens import Batch
+from prosect.model.tokens import Batch, TokenStream, Unit
 from prosect.running.collect import Arrays, Collector
 from prosect.running.work import StreamWork
 from prosect.terms.closure import ClosureGauge
@@ -129,8 +129,8 @@ class UnitComputer:
             if work.stream is not None and work.rules is not None:
                 self._needs |= needs(work.rules, work.stream)
 
-    def compute(self, batches: Sequence[Pair], tokens: int) -> tuple[UnitResult, ...]:
-        """Compute a unit of ``tokens`` tokens from its batches; one result per analysis.
+    def compute(self, batches: Sequence[Pair], stream: TokenStream, unit: Unit) -> tuple[UnitResult, ...]:
+        """Compute a unit of a stream of tokens from its batches; one result per analysis.
 
         Raises
         ------
@@ -140,7 +140,7 @@ class UnitComputer:
             Not even a single sentence fits into memory.
         """
         device = self._model.device
-        collectors = [Collector(work, tokens, device) for work in self._works]
+        collectors = [Collector(work, stream, unit, device) for work in self._works]
         gauges = [ClosureGauge(limit) for limit in self._limits]
         halved = False
         waiting = deque(batches)

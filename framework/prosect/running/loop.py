@@ -217,7 +217,7 @@ class _Run:
                     computers[key] = UnitComputer(scene.model, works, limits)
                 began = time.monotonic()
                 cut = pairs(fed, job.stream, unit, budget=job.budget, pad_id=pad_id(scene.model))
-                results = computers[key].compute(cut, unit.stop - unit.start)
+                results = computers[key].compute(cut, fed[job.stream], unit)
                 writer.submit(self._write, steps, job, unit, results, time.monotonic() - began)
 
     def _write(

@@ -156,7 +156,7 @@ def decompose(  # noqa: PLR0913 - the first four say what is decomposed, the oth
                 "decomposition": {"name": decomposition, **options},
                 "layers": layers,
                 **({} if metrics is None else {"metrics": list(metrics)}),
-                "keep": [] if terms is False else ["terms"],
+                "keep": ["terms"] if terms else [],
             }
         },
     }
@@ -164,21 +164,21 @@ def decompose(  # noqa: PLR0913 - the first four say what is decomposed, the oth
     step = planned.steps[0]
     scene = open_scene(loaded, [step])
     tokens = read_tokens(step, input_key(step, loaded), loaded, None)
-    step = step if terms else _without_pairs(step, scene)
+    step = _with_terms(step, scene) if terms is None else step
     one = ready(step, scene, tokens, planned.spec.compute, None)
     name = stream or ("decoder" if loaded.is_encoder_decoder else "main")
     fed = fed_streams(tokens, scene)
     whole = Unit(0, 0, fed[name].tokens, 0, fed[name].sentences)
     cut = pairs(fed, name, whole, budget=one.record.batch_tokens, pad_id=pad_id(loaded))
-    result = UnitComputer(loaded, [one.works[name]], [one.limit]).compute(cut, whole.stop)[0]
+    result = UnitComputer(loaded, [one.works[name]], [one.limit]).compute(cut, fed[name], whole)[0]
     dataset = to_dataset(one.layouts[name], result.arrays)
     return dataset.assign_attrs(closure_max=result.closure_max)
 
 
-def _without_pairs(step: Step, scene: Scene) -> Step:
-    """Keep no vectors where every token is a label of its own: there is one for each pair of tokens."""
-    work = stream_work(step.decomposition, (), scene.streams[0], layers=None, keep_terms=step.keep_terms)
-    return dataclasses.replace(step, keep_terms=None) if work.sources else step
+def _with_terms(step: Step, scene: Scene) -> Step:
+    """Keep the vectors, but for where every token is a label of its own: there is one for each pair of tokens."""
+    work = stream_work(step.decomposition, (), scene.streams[0], layers=None, keep_terms="computed")
+    return step if work.sources else dataclasses.replace(step, keep_terms=work.keep_terms)
 
 
 def _plain(texts: Sequence[str] | Sequence[Sequence[int]]) -> list[str | list[int]]:

@@ -17,7 +17,7 @@ DType = Literal["float32", "float64", "float16", "bfloat16"]
 class Strict(BaseModel):
     """Base of every part of a spec: unknown keys are errors, nothing is converted, values are frozen."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
 
 class ModelSpec(Strict):
@@ -135,7 +135,7 @@ class CorpusSpec(CommonCorpusOptions):
         Name of a kind of corpus; ``prosect plugins corpora`` lists them.
     """
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="allow", defer_build=True)
 
     kind: str
 
@@ -154,7 +154,7 @@ class Named(Strict):
         Name of the plugin, or ``distribution:name`` where several distributions claim it.
     """
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="allow", defer_build=True)
 
     name: str
 

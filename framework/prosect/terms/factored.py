@@ -3,10 +3,10 @@
 Within one block the part of source token j in token i is
 
     t_ij = r_i sum_h alpha_ij^h F_j^h                                             (attention)
-         + p_i ((theta_i * (r_i sum_h alpha_ij^h P_j^h)) W)             (what the feed-forward made of it)
+         + p_i ((theta_i * (r_i sum_h alpha_ij^h P_j^h)) W)     (what the feed-forward block made of it)
          + [i = j] D_i,
 
-         + p_i ((theta_i * (r_i sum_h alpha_ij^h P_j^h)) W)     (what the feed-forward block made of it)
+with alpha the true weights and theta the slopes. Every norm passed since goes into the vectors F and the matrix W
 (centring and gain) and into r and p (1 / s_i). What belongs to no token is one vector per token, under the bias.
 
 Norms, dot products and sums of the attention part come from H x H Gram matrices: memory grows as n^2 H.

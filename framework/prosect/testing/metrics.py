@@ -16,7 +16,8 @@ from prosect.plugins.declarations import MetricDeclaration
 from prosect.plugins.registry import load_registry
 from prosect.terms.dense import DenseTerms
 from prosect.terms.factored import Attended, FactoredTerms
-from prosect.terms.terms import Reading, Terms
+from prosect.terms.reading import Reading
+from prosect.terms.terms import Terms
 from prosect.vocab.components import Component
 
 Values = dict[str, Tensor]
