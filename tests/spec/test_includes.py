@@ -136,3 +136,21 @@ def test_a_spec_that_cannot_be_opened_is_one_problem(tmp_path, monkeypatch, name
     (problem,) = read_spec(name).problems
     assert says in problem.message
     assert problem.file == name
+
+
+def test_data_names_one_folder_for_the_paths_of_all_files(write, tmp_path):
+    write(
+        spec="prosect: 1\ninclude: [more/corpora.yaml]\nmodels: {m: {load: ./m}}\ndata: texts\nstore: {path: s.zarr}",
+        more__corpora="corpora: {c: {kind: k}}",
+    )
+    draft = read_spec("spec.yaml")
+    assert {draft.folder_of("corpora", "c"), draft.folder_of("models", "m")} == {tmp_path / "texts"}
+    assert draft.folder_of("store", "path") == tmp_path
+    moved = read_spec("spec.yaml", ["data=more"])
+    assert moved.folder_of("corpora", "c") == tmp_path / "more"
+
+
+def test_data_that_is_no_text_is_a_problem_at_its_place(write):
+    write(spec="prosect: 1\nmodels: {m: {load: x}}\ndata: [a]")
+    found = [problem for problem in read_spec("spec.yaml").problems if problem.path == "data"]
+    assert [(one.line, one.column, one.code) for one in found] == [(3, 7, "wrong-type")]

@@ -26,6 +26,8 @@ _NAME: Final[TypeAdapter[str]] = TypeAdapter(Name)
 #: Problems after which a value is not what the file says.
 UNREADABLE: Final = frozenset({"syntax", "tag", "wrong-type"})
 _KEYS: Final = ("include", *Spec.model_fields)
+#: Sections whose relative paths start at the folder ``data``, where a spec names one.
+_FROM_DATA: Final = frozenset({"models", "corpora", "derived"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +48,8 @@ class Draft:
         Folder of the spec file; the working directory for a spec built in Python.
     folders
         (section, name) -> folder of the file that declares it, where it differs from ``folder``.
+    data
+        The folder at which paths of models, corpora and derived products start, where the spec names one.
     whole
         Every file could be read and parsed; else much of what seems missing is not.
     file, text
@@ -62,6 +66,7 @@ class Draft:
     folder: Path
     problems: tuple[Problem, ...] = ()
     folders: Mapping[tuple[str, str], Path] = field(default_factory=dict)
+    data: str | None = None
     whole: bool = True
     file: str | None = None
     text: str | None = None
@@ -73,6 +78,8 @@ class Draft:
 
     def folder_of(self, section: str, name: str) -> Path:
         """Folder in which the relative paths of an entry start."""
+        if self.data is not None and section in _FROM_DATA:
+            return self.folder / Path(self.data).expanduser()
         return self.folders.get((section, name), self.folder)
 
     def spec(self) -> Spec:
@@ -81,6 +88,7 @@ class Draft:
             raise SpecError(self.problems)
         return Spec(
             prosect=FORMAT,
+            data=self.data,
             models=dict(self.models),
             corpora=dict(self.corpora),
             analyses=dict(self.analyses),
@@ -115,6 +123,7 @@ def read_spec(source: Source, overrides: Iterable[str] = ()) -> Draft:
         compute=reader.settings("compute", ComputeSpec),
         folder=Path(source).resolve().parent if isinstance(source, str | os.PathLike) else Path.cwd(),
         folders=merged.folders,
+        data=reader.folder("data"),
         file=os.fspath(source) if isinstance(source, str | os.PathLike) else None,
         text=merged.text,
         whole=merged.whole,
@@ -180,6 +189,15 @@ class _Validator:
         if given is None or not self._readable(section):
             return model()
         return self._valid((section,), given, model) or model()
+
+    def folder(self, key: str) -> str | None:
+        """Validate a key of the root that names a folder."""
+        given = self.document.data.get(key)
+        if given is None or isinstance(given, str):
+            return given
+        message = f"expected the name of a folder, not {shown(given)}"
+        self.problems.append(self.document.at_value((key,), message, code="wrong-type"))
+        return None
 
     def _readable(self, entry: str) -> bool:
         return not any(f"{path}.".startswith(f"{entry}.") for path in self.unreadable)

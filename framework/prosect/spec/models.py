@@ -282,6 +282,9 @@ class Spec(Strict):
         Where results go.
     compute
         How the work is done.
+    data
+        The folder at which relative paths of models, corpora and tables start, in every file of the spec; default:
+        the folder of the file in which a path stands. Relative to the spec.
     """
 
     prosect: Literal[1]
@@ -291,3 +294,4 @@ class Spec(Strict):
     derived: dict[Name, Named] = Field(default_factory=dict)
     store: StoreSpec = StoreSpec()
     compute: ComputeSpec = ComputeSpec()
+    data: str | None = None

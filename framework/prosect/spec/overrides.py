@@ -14,7 +14,7 @@ from prosect.spec.reading import read_value
 _HERE: Final = Place("--set")
 #: Length of the path of an entry: its section and its name.
 _ENTRY: Final = 2
-_SECTIONS: Final = ("prosect", *NAMED, *SETTINGS)
+_SECTIONS: Final = ("prosect", "data", *NAMED, *SETTINGS)
 
 
 class _OverrideError(Exception):
