@@ -16,10 +16,10 @@ $(BIN)/prosect: pyproject.toml constraints.txt
 	@touch $@
 
 test: setup ## run the tests
-	$(BIN)/pytest -q
+	$(BIN)/pytest -q -n auto
 
 slow: setup ## run the slow tests
-	$(BIN)/pytest -q -m 'slow and not gpu'
+	$(BIN)/pytest -q -n auto -m 'slow and not gpu'
 
 lint: setup ## check style and the layers between rooms
 	$(BIN)/ruff check

@@ -23,7 +23,7 @@ def commands_of_the_readme() -> list[str]:
 def test_the_readme_has_two_commands_each_of_one_line():
     run, test = commands_of_the_readme()
     assert run.endswith("prosect run specs/quickstart.yaml")
-    assert test.endswith("pytest -q")
+    assert test.endswith("pytest -q -n auto")
     assert all("-c constraints.txt" in command for command in (run, test))
 
 
