@@ -45,7 +45,10 @@ def _shape(step: Step) -> str:
 
 
 def _labels(axes: Axes) -> str | int:
-    return "tokens" if axes.by_token else axes.components
+    if axes.by_token:
+        return "tokens"
+    # Only the corpus knows how many values an annotation has.
+    return f"values of {axes.annotation}" if axes.components is None else axes.components
 
 
 def _sizes(step: Step) -> tuple[dict[str, Axes], dict[str, tuple[int, ...]]]:

@@ -12,7 +12,7 @@ from prosect.plugins.declarations import DecompositionDeclaration
 from prosect.plugins.loading import Failure, guarded
 from prosect.plugins.registry import implementation
 from prosect.vocab.architecture import Stream
-from prosect.vocab.rules import Rules, components
+from prosect.vocab.rules import Rules, shown
 from prosect.vocab.scopes import stream_scopes
 
 
@@ -23,16 +23,19 @@ class Axes:
     Attributes
     ----------
     components
-        Number of labels; with ``by_token`` those beside the tokens.
+        Number of labels; with ``by_token`` those beside the tokens. None where they are values of an annotation.
     by_token
         The labels are the tokens of the sentence: variables have an axis ``source``.
     scopes
         Number of scopes; 1 gives no axis.
+    annotation
+        The coordinate of the tokens whose values are the labels.
     """
 
-    components: int
+    components: int | None
     by_token: bool = False
     scopes: int = 1
+    annotation: str | None = None
 
 
 def axes_by_stream(step: Step) -> Mapping[str, Axes] | None:
@@ -52,12 +55,13 @@ def axes_by_stream(step: Step) -> Mapping[str, Axes] | None:
 
 def _axes(decomposition: Bound[DecompositionDeclaration], stream: Stream) -> Axes:
     rules = _rules(decomposition, stream)
-    labels = components(stream, rules)
+    labels = shown(stream, rules)
     if not rules.by_token:
-        return Axes(components=len(labels), scopes=_scopes(rules, stream))
-    # The bias always stands beside the tokens, and what a decoder takes from its encoder where that is one term.
+        found, scopes = rules.annotation, _scopes(rules, stream)
+        return Axes(components=None if found else len(labels), scopes=scopes, annotation=found)
+    # Beside the tokens stand the bias, and what a decoder takes from its encoder where that is one term.
     crossing = any(label.kind == "source" for label in labels)
-    return Axes(components=2 if crossing else 1, by_token=True, scopes=_scopes(rules, stream))
+    return Axes(components=crossing + (rules.bias == "own"), by_token=True, scopes=_scopes(rules, stream))
 
 
 def _rules(decomposition: Bound[DecompositionDeclaration], stream: Stream) -> Rules:

@@ -12,8 +12,12 @@ from prosect.planning.model import Bound, PlannedCorpus
 from prosect.plugins.declarations import CorpusDeclaration
 from prosect.spec.models import CommonCorpusOptions, CorpusSpec
 from prosect.spec.places import KeyPath
+from prosect.vocab import dims
 
 _SHARED: Final = ("kind", *CommonCorpusOptions.model_fields)
+
+# Of these only `segment` may be missing, which the sentences alone can tell.
+_ALWAYS: Final = (dims.SPECIAL, dims.WORD, dims.TEXT, dims.TOKEN_ID, dims.POSITION, dims.SENTENCE, dims.SEGMENT)
 
 
 def plan_corpora(bench: Bench) -> dict[str, PlannedCorpus]:
@@ -43,6 +47,18 @@ def files_by_option(reader: Bound[CorpusDeclaration]) -> dict[str, tuple[Path, .
     """Files that a corpus reads: option -> its files in order."""
     values = {option: getattr(reader.options, option, None) for option in reader.declaration.paths}
     return {option: tuple(Path(item) for item in _items(value)) for option, value in values.items()}
+
+
+def token_names(corpus: PlannedCorpus) -> tuple[str, ...] | None:
+    """Names of what stands on the token axis of a corpus; None where its kind does not say before it is read.
+
+    A kind says it with a property ``annotation_names`` of its options.
+    """
+    own = getattr(corpus.reader.options, "annotation_names", None)
+    if own is None:
+        return None
+    masked = () if corpus.common.mask is None else (dims.MASKED,)
+    return (*own, *_ALWAYS, *masked)
 
 
 def _check_files(bench: Bench, path: KeyPath, values: Mapping[str, object]) -> None:

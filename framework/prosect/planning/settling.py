@@ -10,13 +10,15 @@ from prosect.errors import ProsectError, SpecError
 from prosect.planning.axes import Axes, axes_by_stream
 from prosect.planning.bench import Bench
 from prosect.planning.contents import Contents
+from prosect.planning.corpora import token_names
 from prosect.planning.cost import TokenCounter, step_cost
 from prosect.planning.inputs import Supplied
 from prosect.planning.model import Plan, Step
 from prosect.planning.states import judge
 from prosect.planning.stepconfig import step_config
 from prosect.planning.stores import stored_steps
-from prosect.spec.places import in_order
+from prosect.spec.models import Named
+from prosect.spec.places import KeyPath, in_order, nearest
 from prosect.vocab.dims import OTHER_COMPONENT
 
 
@@ -63,7 +65,23 @@ def _axes(bench: Bench, step: Step) -> Mapping[str, Axes] | None:
         return None
     if any(found.by_token for found in (axes or {}).values()):
         _check_by_token(bench, step)
+    for annotation in {found.annotation for found in (axes or {}).values()} - {None}:
+        _check_annotation(bench, step, str(annotation))
     return axes
+
+
+def _check_annotation(bench: Bench, step: Step, name: str) -> None:
+    """Note where tokens are to be grouped by an annotation that the corpus does not have, as far as it says so."""
+    found = token_names(step.corpus)
+    if found is None or name in found:
+        return
+    message = f"tokens cannot be grouped by {name!r}: the corpus {step.corpus.name!r} has no such annotation"
+    path: KeyPath = ("analyses", step.analysis, "decomposition")
+    given = bench.draft.analyses[step.analysis].decomposition
+    # The option by which a decomposition takes it, where it is the usual one.
+    at = (*path, "group") if isinstance(given, Named) and given.options.get("group") == name else path
+    valid = ("token", "stream", *found)
+    bench.note(at, message, suggestion=nearest(name, valid), code="annotation")
 
 
 def _check_by_token(bench: Bench, step: Step) -> None:

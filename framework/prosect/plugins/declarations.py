@@ -181,6 +181,8 @@ class CorpusDeclaration(Declaration):
     """A kind of corpus.
 
     The implementation is ``read(options, folder: Path) -> Iterator[Sentence]``; it imports no torch.
+    Options may have a property ``annotation_names``: the annotations that they ask for, in a tuple. A plan then
+    finds a misspelt annotation before anything is read.
 
     Attributes
     ----------

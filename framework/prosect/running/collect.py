@@ -14,8 +14,10 @@ from prosect.measures.token import Measure
 from prosect.model.tokens import Batch, TokenStream, Unit
 from prosect.plugins.declarations import Variable
 from prosect.running.work import StreamWork
+from prosect.terms.dense import DenseTerms
 from prosect.terms.reading import Reading, TokenView
 from prosect.terms.terms import Terms
+from prosect.vocab.components import BIAS
 from prosect.vocab.dims import COMPONENT, SOURCE, TOKEN
 
 Arrays = dict[str, npt.NDArray[Any]]
@@ -51,6 +53,13 @@ class Collector:
         """Set the places of the next batch's tokens."""
         self._batch, self._view = batch, TokenView(self._stream, self._index(batch))
 
+    @property
+    def view(self) -> TokenView:
+        """The tokens of the batch that is aimed at."""
+        if self._view is None:
+            raise RuntimeError("no batch is aimed at")
+        return self._view
+
     def take(self, layer: int, terms: Terms, state: Tensor) -> None:
         """Measure the state after a block."""
         self._take((self._layers[layer],), terms, state)
@@ -66,6 +75,8 @@ class Collector:
         return {name: buffer.cpu().numpy() for name, buffer in self._buffers.items()}
 
     def _take(self, place: tuple[int, ...], terms: Terms, state: Tensor) -> None:
+        if self._work.drops_bias and isinstance(terms, DenseTerms):
+            terms = terms.without(BIAS)
         reading = Reading(terms, state, self._view, self._work.layers[place[-1]])
         for measure in self._work.measures:
             self._measure(place, measure, reading)

@@ -19,16 +19,12 @@ from prosect.model.forward import eager_attention, feed, forward
 from prosect.model.load import LoadedModel
 from prosect.model.tokens import Batch, TokenStream, Unit
 from prosect.running.collect import Arrays, Collector
+from prosect.running.starts import start_of
 from prosect.running.work import StreamWork
 from prosect.terms.closure import ClosureGauge
 from prosect.terms.dense import DenseTerms
-from prosect.terms.factored import FactoredStart
 from prosect.terms.rebuild import working_dtype
 from prosect.terms.replay import Replay, StreamWeights, needs, stream_weights
-from prosect.terms.start import InputStart, Start, TokenStart
-from prosect.vocab.architecture import Stream
-from prosect.vocab.components import BIAS, Component, Site
-from prosect.vocab.rules import Rules, components
 
 Pair = tuple[Batch, Batch | None]
 
@@ -169,7 +165,7 @@ class UnitComputer:
             if work.stream is None or work.rules is None:
                 undescribed.append(collector)
             else:
-                replays.append(self._replay(work, collector, gauge, pickers[work.whole], own))
+                replays.append(self._replay(work, collector, gauge, pickers[work.whole]))
         with ExitStack() as stack:
             stream = next((work.stream for work in self._works if work.stream is not None), None)
             if stream is not None:
@@ -183,9 +179,7 @@ class UnitComputer:
             except ClosureError as error:
                 raise ClosureError(f"stream {work.name!r}: {error}") from None
 
-    def _replay(
-        self, work: StreamWork, collector: Collector, gauge: ClosureGauge, picker: _Picker, batch: Batch
-    ) -> Replay:
+    def _replay(self, work: StreamWork, collector: Collector, gauge: ClosureGauge, picker: _Picker) -> Replay:
         if work.stream is None or work.rules is None:
             raise RuntimeError("nothing to replay")
         if id(work.stream) not in self._weights:
@@ -197,7 +191,7 @@ class UnitComputer:
             layers=work.layers,
             pick=picker,
             gauge=gauge,
-            start=_start(work.stream, work.rules, batch, self._model.device),
+            start=start_of(work, collector.view.index),
             sink=None if work.scopes else collector.take,
             scope_sink=collector.take_scope if work.scopes else None,
         )
@@ -210,22 +204,6 @@ class UnitComputer:
             for layer in work.layers:
                 state = picker(states[layer])
                 collector.take(layer, DenseTerms(work.labels, state.unsqueeze(0)), state)
-
-
-def _start(stream: Stream, rules: Rules, batch: Batch, device: torch.device) -> Start:
-    """Choose the terms of a replay: maps of single blocks stay factored."""
-    if rules.start == "input":
-        return InputStart(stream, rules)
-    if rules.span == "block":
-        return FactoredStart(causal=stream.causal)
-    rows, width = batch.ids.shape
-    if rules.group == "stream":
-        labels = components(stream, rules)
-        own = labels.index(rules.book(Site("input")))
-        return TokenStart(labels, torch.full((rows, width), own, device=device))
-    tokens = tuple(Component(str(position), "source") for position in range(width))
-    crossing = [label for label in components(stream, rules) if label.kind == "source"]
-    return TokenStart((*tokens, *crossing, BIAS), torch.arange(width, device=device).expand(rows, width))
 
 
 def _halves(pair: Pair) -> list[Pair]:

@@ -133,7 +133,7 @@ def ready(step: Step, scene: Scene, tokens: Tokenised, compute: ComputeSpec, sto
         stream = scene.stream(name)
         layers = expand_layers(step.layer_selection, stream.layers, first)
         work = stream_work(step.decomposition, measures, stream, layers=layers, keep_terms=step.keep_terms)
-        works[name] = replace(work, width=int(fed[name].lengths.max()))
+        works[name] = work.on(fed[name])
     lengths = {name: unit_length(stream, compute.unit_tokens) for name, stream in fed.items()}
     if stored is not None:
         lengths = dict(stored.unit_tokens)

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, cast
 
 import torch
 
 from prosect.measures.token import Measure
+from prosect.model.tokens import TokenStream
 from prosect.planning.model import Bound
 from prosect.plugins.declarations import DecompositionDeclaration, RulesFunction
 from prosect.plugins.registry import implementation
+from prosect.running.grouping import Grouping, grouping
 from prosect.terms.replay import needs
 from prosect.vocab.architecture import Stream
-from prosect.vocab.components import TOTAL, Component
-from prosect.vocab.rules import Rules, components
+from prosect.vocab.components import BIAS, TOTAL, Component
+from prosect.vocab.rules import Rules, shown
 from prosect.vocab.scopes import stream_scopes
 
 
@@ -32,7 +34,7 @@ class StreamWork:
     stream, rules
         Description and table of rules; None for ``decomposition: none``, which needs no description.
     labels
-        Components in the order of their axis.
+        Components in the order of their axis, as results have them.
     layers
         Layers that are read, ascending.
     measures
@@ -43,6 +45,8 @@ class StreamWork:
         Scopes at which terms are read; empty for the state after each block.
     width
         Length of the ``source`` axis: the longest sentence of the corpus.
+    groups
+        The group of every token, where the labels are values of an annotation.
     """
 
     name: str
@@ -55,6 +59,7 @@ class StreamWork:
     keep_terms: Literal["computed", "float16"] | None
     scopes: tuple[str, ...] = ()
     width: int = 0
+    groups: Grouping | None = None
 
     @property
     def sources(self) -> bool:
@@ -63,9 +68,34 @@ class StreamWork:
 
     @property
     def rest(self) -> tuple[str, ...]:
-        """Labels behind the source tokens: ``encoder`` (what cross-attention brings in, if a term) and ``bias``."""
+        """Labels behind the source tokens, where they are terms: ``encoder`` (what cross-attention adds), ``bias``."""
         crossing = self.sources and any(label.kind == "source" for label in self.labels)
-        return ("encoder", "bias") if crossing else ("bias",)
+        own = self.rules is not None and self.rules.bias == "own"
+        return (("encoder",) if crossing else ()) + (("bias",) if own else ())
+
+    @property
+    def drops_bias(self) -> bool:
+        """Whether the terms have a bias which results leave out."""
+        return self.rules is not None and self.rules.start == "tokens" and self.rules.bias == "drop"
+
+    def on(self, tokens: TokenStream) -> StreamWork:
+        """Fit the work to the tokens of a corpus: the width of the ``source`` axis, the groups of an annotation.
+
+        A decoder whose tokens lack an annotation (those of words belong to the source side) has them in one group.
+
+        Raises
+        ------
+        UsageError
+            The tokens lack the annotation by which they are to be grouped.
+        """
+        placed = replace(self, width=int(tokens.lengths.max()))
+        if self.rules is None or self.rules.annotation is None:
+            return placed
+        if self.name == "decoder" and self.rules.annotation not in tokens.coordinates:
+            return replace(placed, rules=replace(self.rules, group="stream"))
+        others = tuple(label for label in beside(self.rules, self.labels) if label != BIAS or not self.drops_bias)
+        groups = grouping(tokens, self.rules.annotation, others)
+        return replace(placed, groups=groups, labels=(*groups.labels, *others))
 
     @property
     def whole(self) -> bool:
@@ -104,12 +134,18 @@ def stream_work(
         depth=stream.layers,
         stream=stream if described else None,
         rules=rules,
-        labels=(TOTAL,) if rules is None else components(stream, rules),
+        labels=(TOTAL,) if rules is None else shown(stream, rules),
         layers=tuple(range(first, stream.layers + 1)) if layers is None else tuple(layers),
         measures=measures,
         keep_terms=keep_terms,
         scopes=_scopes(rules, stream),
     )
+
+
+def beside(rules: Rules, labels: Sequence[Component]) -> tuple[Component, ...]:
+    """Labels of a replay beside those of its tokens: what cross-attention brings in, if it is a term, and the bias."""
+    crossing = tuple(label for label in labels if label.kind == "source")
+    return crossing if rules.bias == "share_abs_dot" else (*crossing, BIAS)
 
 
 def _scopes(rules: Rules | None, stream: Stream) -> tuple[str, ...]:

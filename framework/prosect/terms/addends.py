@@ -15,7 +15,7 @@ from prosect.terms.dense import DenseTerms
 from prosect.terms.linearise import Linearised, Rule, linearise, linearise_experts
 from prosect.terms.start import Carried, Start
 from prosect.vocab.architecture import Attention, Experts, FeedForward, Sublayer
-from prosect.vocab.components import Site
+from prosect.vocab.components import Component, Site
 from prosect.vocab.rules import Rules
 
 
@@ -110,11 +110,9 @@ class Addends:
         if fresh:
             whole = self.start.terms(output if bias is None else output - bias)
             return self._with_bias(whole, seen, sublayer, bias)
-        lin = self._linearised(sublayer, weights, seen)
-        constant = lin.constant()
-        if isinstance(sublayer, Experts) and bias is not None:
-            constant = constant + bias
-        return self._with_bias(read.fed_forward(lin), seen, sublayer, constant)
+        fed = read.fed_forward(self._linearised(sublayer, weights, seen), self._bias(sublayer, seen))
+        # The output's biases of experts differ from token to token, and are no part of the linear form.
+        return self._with_bias(fed, seen, sublayer, bias if isinstance(sublayer, Experts) else None)
 
     def _linearised(self, sublayer: FeedForward | Experts, weights: BlockWeights, seen: Seen) -> Linearised:
         x, gated = seen.input(sublayer.reads), self.rules.gated
@@ -157,8 +155,12 @@ class Addends:
 
     def _with_bias(self, addend: Carried, seen: Seen, sublayer: Sublayer, bias: Tensor | None) -> Carried:
         if bias is not None:
-            addend.add(self.rules.book(Site("bias", seen.number, part=sublayer.kind)), bias)
+            addend.add(self._bias(sublayer, seen), bias)
         return addend
+
+    def _bias(self, sublayer: Sublayer, seen: Seen) -> Component:
+        """Label of the biases of a sub-layer."""
+        return self.rules.book(Site("bias", seen.number, part=sublayer.kind))
 
 
 def _output_bias(sublayer: FeedForward | Experts, weights: BlockWeights, seen: Seen) -> Tensor | None:

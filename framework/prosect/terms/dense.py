@@ -61,7 +61,7 @@ class DenseTerms:
 
     def copy(self) -> DenseTerms:
         """Copy, so that one stream can be read in two ways."""
-        return self._with(self._vectors.clone())
+        return self.with_vectors(self._vectors.clone())
 
     def add(self, component: Component, vectors: Float[Tensor, "*token hidden"] | Float[Tensor, " hidden"]) -> None:
         """Add vectors (or one vector for all tokens) to one term."""
@@ -87,9 +87,15 @@ class DenseTerms:
         """Subtract from every term its own mean over ``hidden``."""
         self._vectors -= self._vectors.mean(dim=-1, keepdim=True)
 
+    def without(self, component: Component) -> DenseTerms:
+        """All terms but the last, which must be that of ``component``; the vectors are shared, not copied."""
+        if self._components[-1] != component:
+            raise ValueError(f"{component.label!r} is not the last term")
+        return DenseTerms(self._components[:-1], self._vectors[:-1], partial=True)
+
     def mapped(self, weight: Float[Tensor, "hidden out"]) -> DenseTerms:
         """Send every term through the same linear map t W."""
-        return self._with(self._vectors @ weight)
+        return self.with_vectors(self._vectors @ weight)
 
     def attended(
         self, alpha: Float[Tensor, "batch head token source"], weights: AttentionWeights, *, value_bias: bool
@@ -112,11 +118,13 @@ class DenseTerms:
             shares = torch.einsum("bhij,hd->bjid", alpha, weights.value_bias_share)
             batch, source = torch.nonzero(self._slots >= 0, as_tuple=True)
             addend.index_put_((self._slots[batch, source], batch), shares[batch, source], accumulate=True)
-        return self._with(addend)
+        return self.with_vectors(addend)
 
-    def fed_forward(self, lin: Linearised) -> DenseTerms:
-        """Send every term through a feed-forward block linearised at the true input, without its constant part."""
-        return self._with(torch.cat([lin.apply(some) for some in self._chunks(2 * lin.width)]))
+    def fed_forward(self, lin: Linearised, bias: Component) -> DenseTerms:
+        """Send every term through a feed-forward block made linear; its constant part is booked under ``bias``."""
+        addend = self.with_vectors(torch.cat([lin.apply(some) for some in self._chunks(2 * lin.width)]))
+        addend.add(bias, lin.constant())
+        return addend
 
     def sum(self) -> Float[Tensor, "*token hidden"]:
         """Sum of all terms."""
@@ -147,7 +155,8 @@ class DenseTerms:
         """Return the vectors themselves; not to be changed in place."""
         return self._vectors
 
-    def _with(self, vectors: Tensor) -> DenseTerms:
+    def with_vectors(self, vectors: Float[Tensor, "component *token hidden"]) -> DenseTerms:
+        """Make terms of other vectors under the same labels."""
         return DenseTerms(self._components, vectors, partial=self._partial, slots=self._slots)
 
     def _chunks(self, width: int) -> Iterator[Tensor]:

@@ -237,17 +237,19 @@ class FactoredTerms:
             attended_part=Attended(alpha, values, row),
         )
 
-    def fed_forward(self, lin: Linearised) -> FactoredTerms:
-        """Send every term through a feed-forward block made linear."""
+    def fed_forward(self, lin: Linearised, bias: Component) -> FactoredTerms:
+        """Send every term through a feed-forward block made linear; its constant part is booked under ``bias``."""
         if self.fed is not None:
             raise RunError("two feed-forward blocks in a row do not stay factored")
-        return replace(
+        fed = replace(
             self,
             own_part=None if self.own_part is None else lin.apply(self.own_part.unsqueeze(0))[0],
             bias=lin.apply(self.bias.unsqueeze(0))[0],
             attended_part=None,
             fed=None if self.attended_part is None else _fed(self.attended_part, lin),
         )
+        fed.add(bias, lin.constant())
+        return fed
 
     def sum(self) -> Float[Tensor, "batch token hidden"]:
         """Sum of all terms."""

@@ -65,6 +65,16 @@ class Linearised:
         """Inner width."""
         return int(self.up.shape[-1])
 
+    def flat(self) -> Linearised:
+        """Join all axes of tokens into one."""
+        gate = None if self.gate is None else self.gate.flatten(0, -2)
+        return Linearised(self.weights, self.up.flatten(0, -2), gate, self.rest.flatten(0, -2))
+
+    def tokens(self, some: slice) -> Linearised:
+        """Take some tokens, where they have one axis."""
+        gate = None if self.gate is None else self.gate[some]
+        return Linearised(self.weights, self.up[some], gate, self.rest[some])
+
     def apply(self, terms: Float[Tensor, "component *token hidden"]) -> Float[Tensor, "component *token hidden"]:
         """Send terms through the linear part."""
         inner = self.up * (terms @ self.weights.up.weight)

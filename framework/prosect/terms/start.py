@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from prosect.model.weights import AttentionWeights
 from prosect.terms.dense import DenseTerms, source_terms
 from prosect.terms.linearise import Linearised
+from prosect.terms.shared import SharedTerms
 from prosect.terms.terms import Terms
 from prosect.vocab.architecture import Stream
 from prosect.vocab.components import Component, Site
@@ -49,8 +51,8 @@ class Carried(Terms, Protocol):
         """Mix every term with the true attention weights."""
         ...
 
-    def fed_forward(self, lin: Linearised) -> Carried:
-        """Send every term through a feed-forward block made linear."""
+    def fed_forward(self, lin: Linearised, bias: Component) -> Carried:
+        """Send every term through a feed-forward block made linear; its constant part is booked under ``bias``."""
         ...
 
 
@@ -107,19 +109,29 @@ class TokenStart:
         These are some of the labels only; what is booked under others is left out.
     encoder_slots
         The same for the tokens of the encoder, where they have labels of their own.
+    shared
+        Biases are shared out among the terms; there is no label for them.
     """
 
     labels: tuple[Component, ...]
     slots: Int[Tensor, "batch token"]
     partial: bool = False
     encoder_slots: Int[Tensor, "batch source"] | None = None
+    shared: bool = False
 
     def terms(self, state: Float[Tensor, "batch token hidden"]) -> Carried:
         """Put every token's state under its own label."""
-        return source_terms(self.labels, state, self.slots, partial=self.partial)
+        return self._start(state, self.slots)
 
     def encoder(self, state: Float[Tensor, "batch source hidden"]) -> Carried:
         """Put the encoder's state at every source token under the label of that token."""
         if self.encoder_slots is None:
             raise RuntimeError("source tokens have no labels")
-        return source_terms(self.labels, state, self.encoder_slots, partial=self.partial)
+        return self._start(state, self.encoder_slots)
+
+    def _start(self, state: Tensor, slots: Tensor) -> Carried:
+        terms = source_terms(self.labels, state, slots, partial=self.partial)
+        if not self.shared:
+            return terms
+        places = torch.arange(len(self.labels), device=slots.device)
+        return SharedTerms(terms, slots.unsqueeze(0) == places[:, None, None])

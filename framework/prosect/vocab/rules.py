@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from prosect.vocab.architecture import Attention, Stream
-from prosect.vocab.components import KINDS, Component, Kind, Site
+from prosect.vocab.components import BIAS, KINDS, Component, Kind, Site
 
 Readout = Literal["hidden_states", "residual", "final_norm"]
 
@@ -25,7 +25,7 @@ class Rules:
         a term of its own, and the labels are those tokens.
     group
         Where the replay starts from tokens: each ``token`` is a term, or the whole ``stream`` is one, under the
-        label of the input.
+        label of the input; any other word names a coordinate of the tokens, and those with the same value are one term.
     span
         ``stack``: one replay through all blocks; ``block``: a new one from the true input of every block.
     attention, cross_attention
@@ -35,6 +35,10 @@ class Rules:
         ``source``, or the rule by which the block is made linear: ``tangent``, ``secant``, ``relu_mask``.
     gated
         The rule for gated blocks: ``path``, ``half``, ``frozen``, ``tangent``.
+    bias
+        Where the replay starts from tokens: all biases and constants are a term of their ``own``; the same, but
+        results leave it out (``drop``); or there is none, and each is shared out among the terms at once, in
+        proportion to |b.t_k| (``share_abs_dot``).
     value_bias
         What the value bias b_V adds to an attention's output is booked under the ``bias``, under the ``token``
         it comes with, or (``first_block``) under the token in the first block and the bias afterwards.
@@ -56,12 +60,13 @@ class Rules:
 
     book: Callable[[Site], Component]
     start: Literal["input", "tokens"] = "input"
-    group: Literal["token", "stream"] = "token"
+    group: str = "token"
     span: Literal["stack", "block"] = "stack"
     attention: Literal["source", "propagate"] = "source"
     cross_attention: Literal["source", "propagate"] = "source"
     feed_forward: Literal["source", "tangent", "secant", "relu_mask"] = "source"
     gated: Literal["path", "half", "frozen", "tangent"] = "path"
+    bias: Literal["own", "drop", "share_abs_dot"] = "own"
     value_bias: Literal["bias", "first_block", "token"] = "bias"
     norm_mean: Literal["bias", "own"] = "bias"
     embedding_norm: Literal["inside", "outside"] = "inside"
@@ -73,6 +78,11 @@ class Rules:
     def by_token(self) -> bool:
         """Whether the labels are the tokens of the sentence."""
         return self.start == "tokens" and self.group == "token"
+
+    @property
+    def annotation(self) -> str | None:
+        """The coordinate by which tokens are grouped, where it is one of the corpus."""
+        return self.group if self.start == "tokens" and self.group not in ("token", "stream") else None
 
 
 ORDER: Final = ("source", "target", *KINDS)
@@ -97,7 +107,14 @@ def sites(stream: Stream, *, heads: bool) -> tuple[Site, ...]:
 def components(stream: Stream, rules: Rules) -> tuple[Component, ...]:
     """Label a replay in the order of the ``component`` axis: by kind, then block, then head."""
     seen = dict.fromkeys(rules.book(site) for site in sites(stream, heads=rules.heads))
-    return tuple(sorted(seen, key=_place))
+    shared = rules.start == "tokens" and rules.bias == "share_abs_dot"
+    return tuple(sorted((label for label in seen if not (shared and label == BIAS)), key=_place))
+
+
+def shown(stream: Stream, rules: Rules) -> tuple[Component, ...]:
+    """Labels of the results: those of the replay without a bias that is dropped."""
+    dropped = rules.start == "tokens" and rules.bias == "drop"
+    return tuple(label for label in components(stream, rules) if not (dropped and label == BIAS))
 
 
 def _place(component: Component) -> tuple[int, int, int]:

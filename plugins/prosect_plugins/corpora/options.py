@@ -47,6 +47,11 @@ class TextOptions(FileOptions):
     path: str
     unit: Literal["line", "paragraph"] = "line"
 
+    @property
+    def annotation_names(self) -> tuple[str, ...]:
+        """What the options ask for beside the text."""
+        return ()
+
 
 class SegmentFields(Options):
     """Which fields of a record hold what; shared by `jsonl` and `dataset`.
@@ -70,6 +75,11 @@ class SegmentFields(Options):
     pair_field: str | None = "pair"
     word_annotations: Fields = ()
     annotations: Fields = ()
+
+    @property
+    def annotation_names(self) -> tuple[str, ...]:
+        """What the options ask for beside the text."""
+        return (*self.word_annotations, *self.annotations)
 
     @model_validator(mode="after")
     def _has_a_source(self) -> SegmentFields:
@@ -108,6 +118,11 @@ class TokenIdsOptions(FileOptions):
     token_annotations: Fields = ()
     annotations: Fields = ()
 
+    @property
+    def annotation_names(self) -> tuple[str, ...]:
+        """What the options ask for beside the text."""
+        return (*self.token_annotations, *self.annotations)
+
 
 class ParallelOptions(FileOptions):
     """Options of `parallel`.
@@ -125,6 +140,11 @@ class ParallelOptions(FileOptions):
     source: str
     target: str
     references: tuple[str, ...] = ()
+
+    @property
+    def annotation_names(self) -> tuple[str, ...]:
+        """What the options ask for beside the text."""
+        return ()
 
 
 class ConllOptions(FileOptions):
@@ -156,6 +176,11 @@ class ConllOptions(FileOptions):
         if len(set(named)) < len(named):
             raise ValueError("columns names one column twice")
         return self
+
+    @property
+    def annotation_names(self) -> tuple[str, ...]:
+        """What the options ask for beside the text."""
+        return tuple(name for name in self.numbers if name != "form")
 
     @property
     def numbers(self) -> dict[str, int]:
@@ -199,6 +224,11 @@ class InlineOptions(Options):
 
     sentences: list[str | list[int]] = Field(min_length=1)
     targets: list[str | list[int]] | None = None
+
+    @property
+    def annotation_names(self) -> tuple[str, ...]:
+        """What the options ask for beside the text."""
+        return ()
 
     @model_validator(mode="after")
     def _one_target_each(self) -> Self:

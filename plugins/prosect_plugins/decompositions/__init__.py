@@ -55,12 +55,17 @@ class TokenWiseOptions(StreamOptions):
     ----------
     group
         ``token``: every token of the sentence is a term; ``stream``: its tokens together are one term (``target``
-        in a decoder beside ``source`` for the encoder, else ``input``).
+        in a decoder beside ``source`` for the encoder, else ``input``). Any other word is an annotation of the
+        corpus, or a coordinate of its tokens such as ``special``: tokens with the same value are one term.
     feed_forward
         ``tangent``: a first-order expansion at the true pre-activation (Oh & Schuler 2023); ``secant``: from zero
         (DecompX); ``relu_mask``.
     gated
         The same for gated blocks: ``tangent``, ``path``, ``half``, ``frozen``.
+    bias
+        All biases and constants are a term of their ``own`` (Oh & Schuler 2023); ``drop`` carries them too, but leaves
+        them out of the results; ``share_abs_dot`` shares each out among the terms as soon as it comes, in proportion
+        to the absolute dot product of both (DecompX).
     value_bias
         The value bias belongs to the ``bias``, or in the ``first_block`` to the token (DecompX), or always to it.
     embedding_norm
@@ -69,9 +74,10 @@ class TokenWiseOptions(StreamOptions):
         State that is decomposed, as for `sum_of_factors`.
     """
 
-    group: Literal["token", "stream"] = "token"
+    group: str = "token"
     feed_forward: Literal["tangent", "secant", "relu_mask"] = "tangent"
     gated: Literal["tangent", "path", "half", "frozen"] = "tangent"
+    bias: Literal["own", "drop", "share_abs_dot"] = "own"
     value_bias: Literal["bias", "first_block", "token"] = "bias"
     embedding_norm: Literal["outside", "inside"] = "outside"
     readout: Literal["hidden_states", "residual", "final_norm"] = "hidden_states"

@@ -26,6 +26,7 @@ def rules(options: TokenWiseOptions, stream: Stream) -> Rules:
         attention="propagate",
         feed_forward=options.feed_forward,
         gated=options.gated,
+        bias=options.bias,
         value_bias=options.value_bias,
         norm_mean="own",
         embedding_norm=options.embedding_norm,

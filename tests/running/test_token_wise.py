@@ -1,0 +1,133 @@
+"""The token-wise decomposition from a spec to its results: rules of bias, groups of tokens, the authors' values."""
+
+import json
+
+import numpy as np
+import pytest
+
+import prosect
+from prosect.errors import SpecError, UsageError
+from support.models import DATA, random_model
+
+BERT = DATA / "kobayashi" / "bert"
+DECOMPX = {"name": "token_wise", "feed_forward": "secant", "value_bias": "first_block"}
+
+
+def sentence(tmp_path, **fields):
+    """Write the sentence of the authors' run as a corpus."""
+    inputs = np.load(BERT / "inputs.npz")
+    row = {name: inputs[name][0].tolist() for name in ("input_ids", "token_type_ids")}
+    (tmp_path / "ids.jsonl").write_text(json.dumps({**row, **fields}), encoding="utf-8")
+    return {"kind": "token_ids", "path": str(tmp_path / "ids.jsonl")}
+
+
+def run(tmp_path, corpus, decomposition, **analysis):
+    spec = {
+        "prosect": 1,
+        "models": {"m": {"load": str(BERT), "dtype": "float64"}},
+        "corpora": {"c": corpus},
+        "analyses": {"a": {"corpus": "c", "decomposition": decomposition, **analysis}},
+        "compute": {"device": "cpu"},
+    }
+    return prosect.run(spec, tmp_path / "out.zarr", quiet=True)["m/a"].to_dataset().load()
+
+
+def close(values, reference, tolerance=1e-8):
+    assert np.abs(values - reference).max() <= tolerance * np.abs(reference).max()
+
+
+@pytest.mark.parametrize(("bias", "mode"), [("drop", "nobias"), ("own", "nobias"), ("share_abs_dot", "absdot")])
+def test_norms_behind_every_block_are_those_of_decompx(tmp_path, bias, mode):
+    reference = np.load(BERT / "decompx_global_f64.npz")
+    ds = run(tmp_path, sentence(tmp_path), {**DECOMPX, "bias": bias}, metrics=["norm"])
+    for layer in range(3):
+        close(ds["norm"].sel(layer=layer + 1).values, reference[f"dx_global_{mode}.L{layer}.norm"])
+    assert ("norm_bias" in ds) == (bias == "own")
+
+
+@pytest.mark.parametrize(("bias", "mode"), [("drop", "nobias"), ("share_abs_dot", "absdot")])
+def test_vectors_behind_the_last_block_are_those_of_decompx(tmp_path, bias, mode):
+    """Every token is a group of its own, so that vectors are kept."""
+    reference = np.load(BERT / "decompx_global_f64.npz")[f"dx_global_{mode}.L2.vec"]
+    corpus = {**sentence(tmp_path, number=list(range(12))), "token_annotations": ["number"]}
+    ds = run(tmp_path, corpus, {**DECOMPX, "bias": bias, "group": "number"}, metrics=["norm"], keep=["terms"])
+    assert list(ds["component"].values) == [str(number) for number in range(12)]
+    assert set(ds["kind"].values) == {"number"}
+    close(ds["terms"].sel(layer=3).transpose("token", "component", "hidden").values, reference)
+
+
+def test_a_bias_that_is_dropped_is_carried_all_the_same(tmp_path):
+    """Closure is proved with it, and the other terms are those beside a bias of its own."""
+    model, ids = random_model("bert").module, [[5, 6, 7, 8], [9, 10]]
+    own = prosect.decompose(model, None, ids, "token_wise", group="stream")
+    dropped = prosect.decompose(model, None, ids, "token_wise", group="stream", bias="drop")
+    assert list(own["component"].values) == ["input", "bias"]
+    assert list(dropped["component"].values) == ["input"]
+    assert dropped.attrs["closure_max"] == own.attrs["closure_max"] < 1e-12
+    for name in ("importance", "norm", "terms"):
+        np.testing.assert_array_equal(dropped[name].sel(component="input"), own[name].sel(component="input"))
+
+
+def test_where_biases_are_shared_importances_of_the_tokens_sum_to_1():
+    ds = prosect.decompose(random_model("gpt2").module, None, [[5, 6, 7, 8], [9]], "token_wise", bias="share_abs_dot")
+    np.testing.assert_allclose(ds["importance"].sum("source"), 1, atol=1e-12)
+    assert not [name for name in ds.data_vars if str(name).endswith("_bias")]
+
+
+def test_groups_are_the_values_of_an_annotation_and_their_terms_sums_over_tokens(tmp_path):
+    parts = ["noun", "verb", "noun", "", "verb", "noun", "noun", "x", "x", "verb", "noun", "noun"]
+    corpus = {**sentence(tmp_path, pos=parts), "token_annotations": ["pos"]}
+    ds = run(tmp_path, corpus, {"name": "token_wise", "group": "pos"}, metrics=["importance"])
+    assert list(ds["component"].values) == ["(none)", "noun", "verb", "x", "bias"]
+    single = run(tmp_path / "single", corpus, "token_wise", metrics=["importance"])
+    values = np.where(np.array(parts) == "", "(none)", parts)
+    for group in ("(none)", "noun", "verb", "x"):
+        share = single["importance"].isel(source=values == group).sum("source")
+        np.testing.assert_allclose(ds["importance"].sel(component=group), share, atol=1e-12)
+    np.testing.assert_allclose(ds["importance"].sel(component="bias"), single["importance_bias"], atol=1e-12)
+
+
+def test_groups_may_be_a_coordinate_that_every_corpus_has(tmp_path):
+    ds = run(tmp_path, sentence(tmp_path), {"name": "token_wise", "group": "segment"}, metrics=["importance"])
+    assert list(ds["component"].values) == ["0", "1", "bias"]
+    np.testing.assert_allclose(ds["importance"].sum("component"), 1, atol=1e-12)
+
+
+def test_a_decoder_whose_tokens_lack_the_annotation_has_them_in_one_group(tmp_path):
+    """Annotations of tokens belong to the source side."""
+    row = {"input_ids": [5, 6, 7], "decoder_input_ids": [8, 9], "pos": ["noun", "verb", "noun"]}
+    (tmp_path / "ids.jsonl").write_text(json.dumps(row), encoding="utf-8")
+    spec = {
+        "prosect": 1,
+        "models": {"m": {"load": str(DATA / "mickus" / "marian"), "dtype": "float64"}},
+        "corpora": {"c": {"kind": "token_ids", "path": str(tmp_path / "ids.jsonl"), "token_annotations": ["pos"]}},
+        "analyses": {"a": {"corpus": "c", "decomposition": {"name": "token_wise", "group": "pos"}}},
+        "compute": {"device": "cpu"},
+    }
+    tree = prosect.run(spec, tmp_path / "out.zarr", quiet=True)["m/a"]
+    assert list(tree["encoder"]["component"].values) == ["noun", "verb", "bias"]
+    assert list(tree["decoder"]["component"].values) == ["source", "target", "bias"]
+
+
+def test_an_annotation_that_the_corpus_does_not_have_is_a_problem_of_the_plan(tmp_path):
+    corpus = {**sentence(tmp_path, pos=[""] * 12), "token_annotations": ["pos"]}
+    with pytest.raises(SpecError) as caught:
+        run(tmp_path, corpus, {"name": "token_wise", "group": "pso"})
+    (problem,) = caught.value.problems
+    assert problem.path == "analyses.a.decomposition.group"
+    assert "'pso'" in problem.message
+    assert "'c'" in problem.message
+    assert problem.suggestion == "pos"
+
+
+def test_an_annotation_that_never_came_is_an_error_of_the_run():
+    """``segment`` may be there or not: only the sentences tell."""
+    model = random_model("gpt2").module
+    with pytest.raises(UsageError, match=r"grouped by 'segment'.*position"):
+        prosect.decompose(model, None, [[5, 6]], "token_wise", group="segment")
+
+
+def test_a_value_with_the_name_of_another_term_is_refused(tmp_path):
+    corpus = {**sentence(tmp_path, pos=["bias"] * 12), "token_annotations": ["pos"]}
+    with pytest.raises(UsageError, match=r"'bias' is the name of another term"):
+        run(tmp_path, corpus, {"name": "token_wise", "group": "pos"})
