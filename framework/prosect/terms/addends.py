@@ -13,6 +13,7 @@ from prosect.model.capture import BlockCapture
 from prosect.model.weights import AttentionWeights, BlockWeights
 from prosect.terms.dense import DenseTerms
 from prosect.terms.linearise import Linearised, Rule, linearise, linearise_experts
+from prosect.terms.moved import MovedTerms, moved
 from prosect.terms.start import Carried, Start
 from prosect.vocab.architecture import Attention, Experts, FeedForward, Sublayer
 from prosect.vocab.components import Component, Site
@@ -97,6 +98,8 @@ class Addends:
         """
         if isinstance(sublayer, Attention):
             own = weights.attention[sublayer]
+            if self.rules.per_source == sublayer.kind:
+                return self._split(own, seen)
             if self._rule(sublayer) == "source":
                 return self._attention_source(own, seen)
             if read is None:
@@ -141,6 +144,17 @@ class Addends:
             return self._booked([Site(shape.kind, seen.number)], [output - bias], seen, bias)
         sites = [Site(shape.kind, seen.number, head) for head in range(shape.heads)]
         return self._booked(sites, list(_heads(own, seen, sums)), seen, bias)
+
+    def _split(self, own: AttentionWeights, seen: Seen) -> MovedTerms:
+        """Book what every head moved from every source token, and the bias under its own label."""
+        shape, dtype = own.shape, own.output.weight.dtype
+        alpha = seen.alpha(shape.path).to(dtype)
+        labels = tuple(self.rules.book(Site(shape.kind, seen.number, head)) for head in range(shape.heads))
+        offset = self.rules.book(Site("bias", seen.number, part=shape.kind))
+        addend = moved(labels, alpha, seen.input(shape.reads), own, offset)
+        # The true sums: a softmax in float32 leaves rows of a float64 model at 1 to 1e-8 only.
+        addend.add(offset, own.bias_output(alpha.sum(dim=-1).transpose(1, 2)))
+        return addend
 
     def _booked(self, sites: list[Site], vectors: list[Tensor], seen: Seen, bias: Tensor | None) -> Carried:
         """Book vectors under the labels of their sites, and the bias under its own."""

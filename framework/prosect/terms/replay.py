@@ -71,8 +71,8 @@ def needs(rules: Rules, stream: Stream) -> Needs:
     """Say what a table of rules needs from capture."""
     uneven = any(not attention.rows_sum_to_one for block in stream.blocks for attention in block.attentions)
     propagated = "propagate" in (rules.attention, rules.cross_attention)
-    linear = rules.feed_forward != "source"
-    return Needs(contexts=rules.heads, attention=uneven or propagated, sublayers=linear or propagated)
+    linear, mixed = rules.feed_forward != "source", propagated or rules.per_source is not None
+    return Needs(contexts=rules.heads, attention=uneven or mixed, sublayers=linear or mixed)
 
 
 class Replay:

@@ -50,6 +50,8 @@ class Rules:
         a step; ``outside``: it starts after that norm.
     heads
         Attention is booked head by head.
+    per_source
+        Attention of this kind, a source booked head by head, is split further by source token.
     scopes
         ``None``: terms are read at the state after each block. Names of scopes: they are read there, as far as a
         block has them; ``("all",)`` means every scope. One scope alone gives no ``scope`` dimension.
@@ -71,6 +73,7 @@ class Rules:
     norm_mean: Literal["bias", "own"] = "bias"
     embedding_norm: Literal["inside", "outside"] = "inside"
     heads: bool = False
+    per_source: Literal["attention", "cross_attention"] | None = None
     scopes: tuple[str, ...] | None = None
     readout: Readout = "hidden_states"
 
@@ -115,6 +118,13 @@ def shown(stream: Stream, rules: Rules) -> tuple[Component, ...]:
     """Labels of the results: those of the replay without a bias that is dropped."""
     dropped = rules.start == "tokens" and rules.bias == "drop"
     return tuple(label for label in components(stream, rules) if not (dropped and label == BIAS))
+
+
+def split_heads(stream: Stream, rules: Rules) -> tuple[Component, ...]:
+    """Labels of the heads that are split by source token, in order; none where ``per_source`` is not said."""
+    if rules.per_source is None:
+        return ()
+    return tuple(component for component in components(stream, rules) if component.kind == rules.per_source)
 
 
 def _place(component: Component) -> tuple[int, int, int]:
