@@ -3,9 +3,23 @@
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from prosect.model.head import Head, HeadView
 from prosect.terms.dense import DenseTerms
 from prosect.terms.factored import Attended, FactoredTerms
 from prosect.terms.reading import Reading, TokenView
 from prosect.terms.terms import Terms
 
-__all__ = ["Attended", "Bool", "DenseTerms", "FactoredTerms", "Float", "Int", "Reading", "Tensor", "Terms", "TokenView"]
+__all__ = [
+    "Attended",
+    "Bool",
+    "DenseTerms",
+    "FactoredTerms",
+    "Float",
+    "Head",
+    "HeadView",
+    "Int",
+    "Reading",
+    "Tensor",
+    "Terms",
+    "TokenView",
+]

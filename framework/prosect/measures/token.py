@@ -37,6 +37,11 @@ class Measure:
         """What it produces."""
         return self.bound.declaration.produces
 
+    @property
+    def requires_head(self) -> bool:
+        """Whether it reads the model's own head."""
+        return "head" in self.bound.declaration.requires
+
     def __call__(self, terms: Terms, total: Tensor) -> dict[str, Tensor]:
         """Measure one layer; every variable has the axes of its declaration, ``token`` in their place."""
         result = self.function(terms, total, self.bound.options)

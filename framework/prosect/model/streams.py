@@ -11,6 +11,7 @@ from prosect.model.alignment import RESERVED, TOKEN_ID_ORIGINAL, UNIT, UNIT_POSI
 from prosect.model.limits import Limits, special_ids_of
 from prosect.model.masking import mask_ids, mask_tokens_of
 from prosect.model.pieces import BoolArray, Pieces, positions
+from prosect.model.targets import DecoderInput, fed, predicted
 from prosect.model.token_text import token_texts
 from prosect.model.tokenizer import Tokenizer
 from prosect.model.tokens import IntArray, TokenStream
@@ -65,11 +66,15 @@ def source_stream(pieces: Pieces, reader: Reader, annotations: Annotations, comm
     return TokenStream(ids=ids, offsets=pieces.offsets, type_ids=pieces.type_ids, coordinates=coordinates)
 
 
-def target_stream(pieces: Pieces, reader: Reader, annotations: Annotations) -> TokenStream:
-    """Stream of what a decoder is fed with; of the annotations it gets those of whole sentences."""
+def target_stream(
+    targets: Pieces, decoder_input: DecoderInput, reader: Reader, annotations: Annotations
+) -> TokenStream:
+    """Stream of what a decoder is fed with for some targets; of the annotations it gets those of whole sentences."""
+    pieces = fed(targets, decoder_input, reader.limits)
     special = reader.special(pieces)
     pieces = replace(pieces, word=np.where(special, np.int32(-1), pieces.word))
     own = _own(pieces.ids, pieces, special, token_texts(pieces.ids, reader.tokenizer, target=True))
+    own[dims.TARGET_ID] = predicted(targets, decoder_input)
     coordinates = own | annotations.arrays(pieces, ("sentence",))
     return TokenStream(ids=pieces.ids, offsets=pieces.offsets, coordinates=coordinates)
 

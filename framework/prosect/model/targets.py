@@ -41,6 +41,19 @@ def fed(pieces: Pieces, decoder_input: DecoderInput, limits: Limits) -> Pieces:
     )
 
 
+def predicted(pieces: Pieces, decoder_input: DecoderInput) -> IntArray:
+    """Ids that a decoder is to predict at each position, shape (token,): those that follow its input up to there.
+
+    They are the target ids themselves where the input is shifted; otherwise those of the next positions, and -1 at the
+    end of a sentence.
+    """
+    if decoder_input == "shifted":
+        return pieces.ids
+    following = np.roll(pieces.ids, -1)
+    following[pieces.offsets[1:] - 1] = -1
+    return following
+
+
 def _shift(values: np.ndarray[Any, Any], starts: IntArray, first: int) -> np.ndarray[Any, Any]:
     shifted = np.roll(values, 1)
     shifted[starts] = first

@@ -17,6 +17,8 @@ Coordinates of the streams:
 ``unit``, ``unit_position``
     With windows: what ``sentence`` and ``position`` would be without (a special token which every
     window repeats has the place of the one it repeats). ``word`` is that of the whole unit, too.
+``target_id``
+    Of a decoder: the id that it is to predict at this position; -1 at the end of a target fed as given.
 ``masked``, ``token_id_original``
     With a mask: which tokens were chosen, and the ids that stood there.
 
@@ -36,7 +38,7 @@ from prosect.model.encode import Encoded, encode
 from prosect.model.limits import Limits
 from prosect.model.pieces import new_pieces
 from prosect.model.streams import Reader, constant_within_sentences, source_stream, target_stream
-from prosect.model.targets import DecoderInput, fed
+from prosect.model.targets import DecoderInput
 from prosect.model.tokenizer import Tokenizer
 from prosect.model.tokens import IntArray, Tokenised
 from prosect.model.windows import Cut, cut_at, cut_windows
@@ -109,7 +111,7 @@ def tokenise(
     reader, source, target = Reader(tokenizer, limits), cuts.source.pieces, None
     if cuts.target is not None:
         how: DecoderInput = "as_given" if encoded.target_form == "ids" else decoder_input
-        target = target_stream(fed(cuts.target.pieces, how, limits), reader, encoded.annotations)
+        target = target_stream(cuts.target.pieces, how, reader, encoded.annotations)
     return Tokenised(
         source=source_stream(source, reader, encoded.annotations, common),
         target=target,
@@ -148,7 +150,7 @@ def with_targets(
     if not lengths.all():
         raise UsageError(f"the target of sentence {int(np.argmin(lengths))} has no token")
     cut = cut_at(new_pieces(np.concatenate(targets), lengths, 0), limits.decoder_max_length)
-    stream = target_stream(fed(cut.pieces, decoder_input, limits), Reader(tokenizer, limits), Annotations())
+    stream = target_stream(cut.pieces, decoder_input, Reader(tokenizer, limits), Annotations())
     constant = {
         name: np.repeat(values, stream.lengths) for name, values in constant_within_sentences(tokenised.source).items()
     }

@@ -25,8 +25,8 @@ class TokenStream:
         Segment ids, shape (token,), int32; None where the model takes none.
     coordinates
         What stands on the ``token`` axis of results: ``sentence``, ``position``, ``text``,
-        ``token_id``, ``special``, ``word``, perhaps ``segment`` and ``masked``, and each
-        annotation of the corpus; every array has shape (token,).
+        ``token_id``, ``special``, ``word``, perhaps ``segment``, ``masked`` and ``token_id_original``, of a
+        decoder ``target_id``, and each annotation of the corpus; every array has shape (token,).
     """
 
     ids: IntArray

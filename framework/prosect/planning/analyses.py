@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -91,6 +91,7 @@ def _steps(bench: Bench, parts: Parts, name: str, analysis: AnalysisSpec) -> Ite
     if decomposition is None:
         return
     wanted = Wanted(analysis=name, layers=analysis.layers, decomposition=decomposition, corpus=corpus)
+    _check_heads(bench, path, models, metrics or ())
     for described in models:
         layers = fit(bench, wanted, described)
         if corpus is not None and metrics is not None:
@@ -177,6 +178,19 @@ def _check_targets(
             "targets for its decoder: use kind 'parallel', or the option 'target: generated' of the decomposition"
         )
         bench.note(("analyses", analysis, "corpus"), message)
+
+
+def _check_heads(
+    bench: Bench, path: KeyPath, models: Iterable[Described], metrics: Iterable[Bound[MetricDeclaration]]
+) -> None:
+    readers = [metric.name for metric in metrics if "head" in metric.declaration.requires]
+    if not readers:
+        return
+    # The head of a model in memory is seen when the run begins.
+    headless = [d.model for d in models if d.model.spec.head != "own" and d.model.entry not in bench.in_memory]
+    for entry in dict.fromkeys(model.entry for model in headless):
+        message = f"{readers[0]!r} reads the model's own head, and model {entry!r} comes without: it needs 'head: own'"
+        bench.note((*path, "metrics"), message, suggestion=f"models.{entry}.head: own", code="head")
 
 
 def _keep(bench: Bench, path: KeyPath, analysis: AnalysisSpec) -> Literal["computed", "float16"] | None:

@@ -167,10 +167,14 @@ class MetricDeclaration(Declaration):
         Its variables. An empty tuple is not allowed.
     undefined
         What stands where the value is 0/0 or otherwise undefined, in words; NaN unless said.
+    requires
+        What a model must come with: ``head``, its own head, which `Reading.head` then is (``head: own`` in the spec).
+        Of an encoder-decoder such a metric measures the decoder alone.
     """
 
     produces: tuple[Variable, ...]
     form: MetricForm = "token"
+    requires: frozenset[Literal["head"]] = frozenset()
     undefined: str = "NaN where a denominator is 0"
 
     kind: ClassVar[str] = "metrics"

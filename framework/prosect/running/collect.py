@@ -77,7 +77,8 @@ class Collector:
     def _take(self, place: tuple[int, ...], terms: Terms, state: Tensor) -> None:
         if self._work.drops_bias and isinstance(terms, DenseTerms):
             terms = terms.without(BIAS)
-        reading = Reading(terms, state, self._view, self._work.layers[place[-1]])
+        layer = self._work.layers[place[-1]]
+        reading = Reading(terms, state, self._view, layer, self._work.head_view(layer))
         for measure in self._work.measures:
             self._measure(place, measure, reading)
         if self._work.keep_terms is not None:

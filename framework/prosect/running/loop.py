@@ -195,6 +195,8 @@ class _Run:
         """Group steps whose units and batches are the same: they share forward passes."""
         groups: dict[tuple[int, int, bool], list[ReadyStep]] = {}
         for step in steps:
+            if name not in step.works:
+                continue
             # Eager attention differs from the default by rounding: with it apart, a resumed run gives the same bits.
             key = step.unit_tokens[name], step.record.batch_tokens, step.works[name].needs_attention
             groups.setdefault(key, []).append(step)

@@ -12,6 +12,7 @@ from prosect.errors import UsageError
 from prosect.measures.token import load_measures
 from prosect.model.batching import batches, paired_batches
 from prosect.model.forward import Feed, forward
+from prosect.model.head import Head
 from prosect.model.limits import limits_of
 from prosect.model.load import LoadedModel
 from prosect.model.tokens import Tokenised, TokenStream, Unit
@@ -46,11 +47,14 @@ class Scene:
         Its description; None where no analysis needs one.
     streams
         Its streams; bare ones (depth and width only) where it is not described.
+    head
+        Its own head, where a measure requires it.
     """
 
     model: LoadedModel
     architecture: Architecture | None
     streams: tuple[Stream, ...] = field(default=())
+    head: Head | None = None
 
     def stream(self, name: str) -> Stream:
         """Return the stream of that name."""
@@ -126,14 +130,8 @@ def fed_streams(tokens: Tokenised, scene: Scene) -> dict[str, TokenStream]:
 
 def ready(step: Step, scene: Scene, tokens: Tokenised, compute: ComputeSpec, stored: StoredStep | None) -> ReadyStep:
     """Prepare a step; one that the store already has keeps the units and the batch budget it began with."""
-    fed, measures = fed_streams(tokens, scene), load_measures(step.metrics)
-    first = step.decomposition.declaration.first_layer
-    works: dict[str, StreamWork] = {}
-    for name in fed:
-        stream = scene.stream(name)
-        layers = expand_layers(step.layer_selection, stream.layers, first)
-        work = stream_work(step.decomposition, measures, stream, layers=layers, keep_terms=step.keep_terms)
-        works[name] = work.on(fed[name])
+    works = _works(step, scene, fed_streams(tokens, scene))
+    fed = {name: stream for name, stream in fed_streams(tokens, scene).items() if name in works}
     lengths = {name: unit_length(stream, compute.unit_tokens) for name, stream in fed.items()}
     if stored is not None:
         lengths = dict(stored.unit_tokens)
@@ -162,6 +160,21 @@ def ready(step: Step, scene: Scene, tokens: Tokenised, compute: ComputeSpec, sto
     )
 
 
+def _works(step: Step, scene: Scene, fed: Mapping[str, TokenStream]) -> dict[str, StreamWork]:
+    """Resolve a step on every stream that it has something to compute on."""
+    first, loaded = step.decomposition.declaration.first_layer, load_measures(step.metrics)
+    works: dict[str, StreamWork] = {}
+    for name, tokens in fed.items():
+        stream, headed = scene.stream(name), scene.head is not None and scene.head.stream == name
+        layers = expand_layers(step.layer_selection, stream.layers, first)
+        measures = tuple(measure for measure in loaded if headed or not measure.requires_head)
+        if len(measures) < len(loaded) and not measures and step.keep_terms is None:
+            continue
+        work = stream_work(step.decomposition, measures, stream, layers=layers, keep_terms=step.keep_terms)
+        works[name] = replace(work.on(tokens), head=scene.head if headed else None)
+    return works
+
+
 def pairs(fed: Mapping[str, TokenStream], name: str, unit: Unit, *, budget: int, pad_id: int) -> Sequence[Pair]:
     """Batches of a unit: of the stream itself, or of source and target for a decoder."""
     if name == "decoder":
@@ -176,10 +189,11 @@ def pad_id(model: LoadedModel) -> int:
 
 def _layout(step: Step, scene: Scene, work: StreamWork, tokens: TokenStream, unit_tokens: int) -> NodeLayout:
     computed = numpy_name(working_dtype(scene.model.dtype))
+    rest = work.rest if work.sources else None
     arrays = [
         array
-        for metric in step.metrics
-        for array in metric_arrays(metric, computed, rest=work.rest if work.sources else None, scoped=work.scoped)
+        for measure in work.measures
+        for array in metric_arrays(measure.bound, computed, rest=rest, scoped=work.scoped)
     ]
     if work.keep_terms is not None and work.sources:
         raise UsageError(

@@ -3,30 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from prosect.errors import ModelError
+from prosect.model.head import own_head
 from prosect.model.load import LoadedModel
 from prosect.planning.model import Step
 from prosect.plugins.registry import Registry, implementation, load_registry
 from prosect.running.prepare import Scene, bare_streams
+from prosect.terms.rebuild import working_dtype
 from prosect.terms.selftest import self_test
 from prosect.vocab.architecture import Architecture
 
 
 def open_scene(model: LoadedModel, steps: Sequence[Step]) -> Scene:
-    """Describe a model where a step needs it, and run the load-time self-test.
+    """Describe a model where a step needs it, take its head where a measure requires it, and prove both.
 
     Raises
     ------
     ModelError
-        No plugin describes this family.
+        No plugin describes this family; the model was loaded without a head that a measure requires.
     SelfTestError
-        The description does not fit the weights.
+        The description does not fit the weights, or the head does not give the model's own logits.
     """
-    if not any(step.decomposition.declaration.described for step in steps):
-        return Scene(model=model, architecture=None, streams=bare_streams(model))
-    return proved_scene(model, describe(model.config, load_registry()))
+    if any(step.decomposition.declaration.described for step in steps):
+        scene = proved_scene(model, describe(model.config, load_registry()))
+    else:
+        scene = Scene(model=model, architecture=None, streams=bare_streams(model))
+    if not any("head" in metric.declaration.requires for step in steps for metric in step.metrics):
+        return scene
+    described = None if scene.architecture is None else scene.streams[-1]
+    return replace(scene, head=own_head(model, described, working_dtype(model.dtype)))
 
 
 def describe(config: Mapping[str, Any], registry: Registry) -> Architecture:

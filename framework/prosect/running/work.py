@@ -9,6 +9,7 @@ from typing import Literal, cast
 import torch
 
 from prosect.measures.token import Measure
+from prosect.model.head import Head, HeadView
 from prosect.model.tokens import TokenStream
 from prosect.planning.model import Bound
 from prosect.plugins.declarations import DecompositionDeclaration, RulesFunction
@@ -47,6 +48,8 @@ class StreamWork:
         Length of the ``source`` axis: the longest sentence of the corpus.
     groups
         The group of every token, where the labels are values of an annotation.
+    head
+        The model's own head, where a measure requires it.
     """
 
     name: str
@@ -60,6 +63,19 @@ class StreamWork:
     scopes: tuple[str, ...] = ()
     width: int = 0
     groups: Grouping | None = None
+    head: Head | None = None
+
+    def head_view(self, layer: int) -> HeadView | None:
+        """Return the head as a measure sees it at a layer."""
+        if self.head is None:
+            return None
+        if self.stream is None or self.rules is None:
+            # States of a model without a description are as transformers returns them.
+            return HeadView(self.head, False if layer == self.depth else None)
+        behind = self.rules.readout == "final_norm" or (
+            self.rules.readout == "hidden_states" and self.rules.span == "stack" and layer == self.depth
+        )
+        return HeadView(self.head, self.stream.final_norm is not None and not behind)
 
     @property
     def sources(self) -> bool:

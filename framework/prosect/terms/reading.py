@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from prosect.errors import UsageError
+from prosect.model.head import HeadView
 from prosect.model.tokens import TokenStream
 from prosect.terms.terms import Reduction, Terms
 from prosect.vocab.components import Component
@@ -64,6 +65,8 @@ class Reading:
         The tokens; None where terms are measured by themselves.
     layer
         The layer; a block's number where a scope is read.
+    head
+        The model's own head, where the measure declared that it requires it.
     """
 
     def __init__(
@@ -72,11 +75,13 @@ class Reading:
         total: Float[Tensor, "*token hidden"],
         tokens: TokenView | None = None,
         layer: int | None = None,
+        head: HeadView | None = None,
     ) -> None:
         self._terms = terms
         self.total = total
         self.layer = layer
         self._tokens = tokens
+        self._head = head
         self._norm: Tensor | None = None
         self._dot_total: Tensor | None = None
 
@@ -86,6 +91,19 @@ class Reading:
         if self._tokens is None:
             raise UsageError("this metric asks for the tokens of a corpus, and there are none here")
         return self._tokens
+
+    @property
+    def head(self) -> HeadView:
+        """The model's own head: ``head.logits(states)`` for the hidden state or any sum of terms of this layer.
+
+        Raises
+        ------
+        UsageError
+            The metric's declaration does not say that it requires a head, or terms are measured by themselves.
+        """
+        if self._head is None:
+            raise UsageError("this metric asks for the model's own head: its declaration must say requires={'head'}")
+        return self._head
 
     @property
     def terms(self) -> Terms:
