@@ -27,13 +27,15 @@ from prosect.vocab.architecture import (
     Stream,
     Sublayer,
 )
-from prosect.vocab.components import BIAS, INPUT, TOTAL, Component, Site
+from prosect.vocab.components import BIAS, INPUT, OWN, SOURCE, TOTAL, Component, Site
 from prosect.vocab.corpus import Sentence
 from prosect.vocab.rules import Rules
 
 __all__ = [
     "BIAS",
     "INPUT",
+    "OWN",
+    "SOURCE",
     "TOTAL",
     "Architecture",
     "ArchitectureDeclaration",

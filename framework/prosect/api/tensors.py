@@ -5,7 +5,8 @@ from torch import Tensor
 
 from prosect.model.head import Head, HeadView
 from prosect.terms.dense import DenseTerms
-from prosect.terms.factored import Attended, FactoredTerms
+from prosect.terms.factored import FactoredTerms
+from prosect.terms.pairs import Attended
 from prosect.terms.reading import Reading, TokenView
 from prosect.terms.terms import Terms
 

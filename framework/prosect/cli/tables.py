@@ -9,6 +9,7 @@ from prosect.planning.axes import Axes, axes_by_stream
 from prosect.planning.digest import step_digest
 from prosect.planning.layers import layers_by_stream
 from prosect.planning.model import Plan, Step
+from prosect.vocab.architecture import fed_stream
 
 _UNKNOWN: Final = "unknown until loaded"
 _HEADINGS: Final = ("step", "tokens", "layers × components", "bytes", "state", "why")  # noqa: RUF001 - the sign of multiplication is meant
@@ -41,7 +42,7 @@ def _shape(step: Step) -> str:
     axes, layers = _sizes(step)
     if not axes or not layers:
         return _UNKNOWN
-    return " + ".join(f"{len(layers[stream])} × {_labels(found)}" for stream, found in axes.items())  # noqa: RUF001 - as above
+    return " + ".join(f"{len(layers[fed_stream(stream)])} × {_labels(found)}" for stream, found in axes.items())  # noqa: RUF001 - as above
 
 
 def _labels(axes: Axes) -> str | int:

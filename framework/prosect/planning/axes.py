@@ -11,9 +11,9 @@ from prosect.planning.shapes import shapes
 from prosect.plugins.declarations import DecompositionDeclaration
 from prosect.plugins.loading import Failure, guarded
 from prosect.plugins.registry import implementation
-from prosect.vocab.architecture import Stream
-from prosect.vocab.rules import Rules, shown
-from prosect.vocab.scopes import stream_scopes
+from prosect.vocab.architecture import CROSS, Architecture, Stream
+from prosect.vocab.components import BIAS
+from prosect.vocab.rules import Rules, beside, scopes_read, shown
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,16 +30,19 @@ class Axes:
         Number of scopes; 1 gives no axis.
     annotation
         The coordinate of the tokens whose values are the labels.
+    crossing
+        The tokens are the encoder's.
     """
 
     components: int | None
     by_token: bool = False
     scopes: int = 1
     annotation: str | None = None
+    crossing: bool = False
 
 
 def axes_by_stream(step: Step) -> Mapping[str, Axes] | None:
-    """Axes of each stream; None where the model's description is not known yet.
+    """Axes of each stream, ``cross`` included; None where the model's description is not known yet.
 
     Raises
     ------
@@ -50,33 +53,34 @@ def axes_by_stream(step: Step) -> Mapping[str, Axes] | None:
         return {shape.name: Axes(components=1) for shape in shapes(step.model) or ()}
     if step.model.architecture is None:
         return None
-    return {stream.name: _axes(step.decomposition, stream) for stream in step.model.architecture.streams}
+    described = described_streams(step.decomposition.declaration, step.model.architecture)
+    found = ((stream, _rules(step.decomposition, stream)) for stream in described)
+    return {stream.name: _axes(stream, rules) for stream, rules in found if rules is not None}
 
 
-def _axes(decomposition: Bound[DecompositionDeclaration], stream: Stream) -> Axes:
-    rules = _rules(decomposition, stream)
-    labels = shown(stream, rules)
+def described_streams(declaration: DecompositionDeclaration, architecture: Architecture) -> tuple[Stream, ...]:
+    """Streams whose rules a decomposition is asked for."""
+    crossing = architecture.crossing if declaration.crosses else None
+    return architecture.streams if crossing is None else (*architecture.streams, crossing)
+
+
+def _axes(stream: Stream, rules: Rules) -> Axes:
+    scopes = len(scopes_read(stream, rules)) or 1
     if not rules.by_token:
-        found, scopes = rules.annotation, _scopes(rules, stream)
-        return Axes(components=None if found else len(labels), scopes=scopes, annotation=found)
-    # Beside the tokens stand the bias, and what a decoder takes from its encoder where that is one term.
-    crossing = any(label.kind == "source" for label in labels)
-    return Axes(components=crossing + (rules.bias == "own"), by_token=True, scopes=_scopes(rules, stream))
+        found, labels = rules.annotation, shown(stream, rules)
+        return Axes(components=None if found else len(labels), scopes=scopes, annotation=found, crossing=rules.crossing)
+    rest = [label for label in beside(stream, rules) if label != BIAS or rules.bias == "own"]
+    return Axes(components=len(rest), by_token=True, scopes=scopes, crossing=rules.crossing)
 
 
-def _rules(decomposition: Bound[DecompositionDeclaration], stream: Stream) -> Rules:
+def _rules(decomposition: Bound[DecompositionDeclaration], stream: Stream) -> Rules | None:
     result = guarded(lambda: implementation(decomposition.declaration)(decomposition.options, stream))
     if isinstance(result, Failure) and isinstance(result.error, ProsectError):
         raise result.error
     if isinstance(result, Failure):
         raise ProsectError(f"the rules of {decomposition.name!r} fail: {result}") from result.error
+    if result.value is None and stream.name == CROSS:
+        return None
     if not isinstance(result.value, Rules):
         raise ProsectError(f"{decomposition.declaration.implementation} returned no Rules")
     return result.value
-
-
-def _scopes(rules: Rules, stream: Stream) -> int:
-    if rules.scopes is None:
-        return 1
-    found = stream_scopes(stream)
-    return len(found if rules.scopes == ("all",) else set(found) & set(rules.scopes))

@@ -14,7 +14,9 @@ from prosect.planning.corpora import files_by_option
 from prosect.planning.layers import layers_by_stream
 from prosect.planning.model import Cost, PlannedCorpus, PlannedModel, Step
 from prosect.planning.shapes import Shape, shapes
+from prosect.plugins.declarations import node_dims
 from prosect.vocab import dims
+from prosect.vocab.architecture import fed_stream
 
 #: Counts the tokens of each stream: (model, corpus) -> stream -> tokens.
 TokenCounter = Callable[[PlannedModel, PlannedCorpus], Mapping[str, int]]
@@ -49,12 +51,14 @@ def _bytes(step: Step, axes: Mapping[str, Axes], tokens: Mapping[str, int | None
     by_stream = layers_by_stream(step.model, step.layer_selection, step.decomposition.declaration)
     if by_stream is None:
         return None
-    arrays = [(shape, array) for shape in shapes(step.model) or () for array in _arrays(step, axes[shape.name])]
+    found = {shape.name: shape for shape in shapes(step.model) or ()}
+    arrays = [(name, array) for name in axes for array in _arrays(step, axes[name])]
     longest = _longest(step.corpus) if any(dims.SOURCE in array.dims for _, array in arrays) else None
     sizes = []
-    for shape, array in arrays:
-        lengths = _lengths(shape, axes[shape.name], tokens[shape.name])
-        lengths |= {dims.LAYER: len(by_stream[shape.name]), dims.SOURCE: longest}
+    for name, array in arrays:
+        fed = fed_stream(name)
+        lengths = _lengths(found[fed], axes[name], tokens[fed])
+        lengths |= {dims.LAYER: len(by_stream[fed]), dims.SOURCE: longest, dims.SOURCE_TOKEN: tokens.get("encoder")}
         sizes.append(array.bytes(lengths))
     return _sum(sizes)
 
@@ -77,7 +81,7 @@ def _arrays(step: Step, axes: Axes) -> Iterator[_Array]:
     outer = (dims.LAYER, dims.SCOPE) if axes.scopes > 1 else (dims.LAYER,)
     for metric in step.metrics:
         for variable in metric.declaration.produces:
-            yield _Array((*outer, *variable.dims), computed)
+            yield _Array((*outer, *node_dims(variable, crossing=axes.crossing)), computed)
             if axes.by_token and dims.COMPONENT in variable.dims:
                 # The tokens have an axis of their own beside the other labels.
                 pairs = (dims.SOURCE if dim == dims.COMPONENT else dim for dim in variable.dims)

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from prosect.vocab.architecture import Stream
+from prosect.vocab.dims import SOURCE_TOKEN, TOKEN
 from prosect.vocab.rules import Rules
 
 
@@ -59,12 +60,22 @@ class Variable:
         One phrase for a plot's axis.
     units
         Unit, or ``"1"`` for a pure number.
+    of_source
+        The value belongs to the token that gives, not to the one that gets: in the node ``cross`` it stands on
+        ``source_token`` instead of ``token``, and it is computed from the encoder alone.
     """
 
     name: str
     dims: tuple[str, ...]
     long_name: str
     units: str = "1"
+    of_source: bool = False
+
+
+def node_dims(variable: Variable, *, crossing: bool) -> tuple[str, ...]:
+    """Dimensions of a variable in a node; in ``cross`` what belongs to a source token stands on ``source_token``."""
+    moved = crossing and variable.of_source
+    return tuple(SOURCE_TOKEN if moved and dim == TOKEN else dim for dim in variable.dims)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +135,8 @@ class DecompositionDeclaration(Declaration):
     """A decomposition of hidden states.
 
     The implementation is ``rules(options, stream: Stream) -> Rules`` for a decomposition that the
-    linear replay carries out. Its options derive from `StreamOptions`.
+    linear replay carries out. Its options derive from `StreamOptions`. One that ``crosses`` is also asked for the
+    rules of the stream ``cross``, and may return None where its options leave that node out.
 
     Attributes
     ----------
@@ -137,6 +149,8 @@ class DecompositionDeclaration(Declaration):
         False for a decomposition that needs no description of the architecture (``none``).
     first_layer
         0 where the embedding layer is decomposed too, 1 where it starts with the first block.
+    crosses
+        Encoder-decoders have a node ``cross`` too: what tokens of the encoder give to those of the decoder.
     """
 
     options: type[BaseModel] = StreamOptions
@@ -144,6 +158,7 @@ class DecompositionDeclaration(Declaration):
     captures: frozenset[Literal["attention"]] = frozenset()
     described: bool = True
     first_layer: Literal[0, 1] = 0
+    crosses: bool = False
 
     kind: ClassVar[str] = "decompositions"
 
@@ -213,7 +228,7 @@ DECLARATIONS: Final[Mapping[str, type[AnyDeclaration]]] = {
 }
 
 DescribeFunction = Callable[[Mapping[str, Any]], object]
-RulesFunction = Callable[[Any, Stream], Rules]
+RulesFunction = Callable[[Any, Stream], Rules | None]
 
 
 @dataclass(frozen=True)

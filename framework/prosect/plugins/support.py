@@ -45,7 +45,8 @@ def works_with(decomposition: DecompositionDeclaration, architecture: Architectu
     if not decomposition.described:
         return None
     make, options = implementation(decomposition), decomposition.options()
-    for stream in architecture.streams:
+    crossing = architecture.crossing if decomposition.crosses else None
+    for stream in (*architecture.streams, *(() if crossing is None else (crossing,))):
         made = guarded(partial(make, options, stream))
         if isinstance(made, Failure):
             return _reason(made)

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from prosect.errors import UsageError
 from prosect.model.tokens import TokenStream
 from prosect.planning.model import Bound
-from prosect.plugins.declarations import Declaration, MetricDeclaration, Variable
+from prosect.plugins.declarations import Declaration, MetricDeclaration, Variable, node_dims
 from prosect.results.coordinates import (
     component_coordinates,
     index_coordinate,
     layer_coordinates,
     other_component_coordinates,
     scope_coordinates,
+    source_token_coordinates,
     token_coordinates,
 )
 from prosect.results.layout import SCHEMA, SCHEMA_VERSION, ArrayLayout, Coordinate, NodeLayout
 from prosect.results.values import jsonable
 from prosect.vocab.components import Component
-from prosect.vocab.dims import COMPONENT, HEAD, HIDDEN, LAYER, OTHER_COMPONENT, SCOPE, SOURCE, TOKEN
+from prosect.vocab.dims import COMPONENT, HEAD, HIDDEN, LAYER, OTHER_COMPONENT, SCOPE, SOURCE, SOURCE_TOKEN, TOKEN
 
 TERMS: Final = "terms"
 
@@ -46,6 +47,8 @@ class Extent:
         Lengths of further dimensions that variables use: ``head``, ``source``.
     scopes
         Names on the axis of scopes.
+    source_stream, unit_source_tokens
+        In the node ``cross``: the encoder's tokens, and the length of a unit of them.
     """
 
     layers: tuple[int, ...]
@@ -55,21 +58,30 @@ class Extent:
     unit_tokens: int
     others: Mapping[str, int] = field(default_factory=dict)
     scopes: tuple[str, ...] = ()
+    source_stream: TokenStream | None = None
+    unit_source_tokens: int | None = None
 
     def sizes(self) -> dict[str, int]:
         """Length of every dimension."""
         components = len(self.components)
         known = {COMPONENT: components, OTHER_COMPONENT: components, TOKEN: self.stream.tokens, HIDDEN: self.hidden}
         scopes = {SCOPE: len(self.scopes)} if self.scopes else {}
-        return {LAYER: len(self.layers), **scopes, **known, **self.others}
+        sources = {} if self.source_stream is None else {SOURCE_TOKEN: self.source_stream.tokens}
+        return {LAYER: len(self.layers), **scopes, **known, **sources, **self.others}
 
 
 def metric_arrays(
-    metric: Bound[MetricDeclaration], dtype: str, *, rest: Sequence[str] | None = None, scoped: bool = False
+    metric: Bound[MetricDeclaration],
+    dtype: str,
+    *,
+    rest: Sequence[str] | None = None,
+    scoped: bool = False,
+    crossing: bool = False,
 ) -> tuple[ArrayLayout, ...]:
     """Lay out the variables of a metric, in the dtype in which they are computed.
 
-    With ``rest`` labels are source tokens and those (`by_source`); with ``scoped`` there is an axis of scopes.
+    With ``rest`` labels are source tokens and those (`by_source`); with ``scoped`` there is an axis of scopes;
+    with ``crossing`` the sources are the encoder's tokens.
     """
     declared = metric.declaration
     options = jsonable(metric.record()["options"])
@@ -88,8 +100,15 @@ def metric_arrays(
             },
         )
         for variable in declared.produces
-        for name, dims in (((variable.name, variable.dims),) if rest is None else by_source(variable, rest))
+        for name, dims in _named(variable, rest, crossing=crossing)
     )
+
+
+def _named(
+    variable: Variable, rest: Sequence[str] | None, *, crossing: bool
+) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    placed = replace(variable, dims=node_dims(variable, crossing=crossing))
+    return ((placed.name, placed.dims),) if rest is None else by_source(placed, rest)
 
 
 def by_source(variable: Variable, rest: Sequence[str]) -> tuple[tuple[str, tuple[str, ...]], ...]:
@@ -140,7 +159,8 @@ def node_layout(path: str, extent: Extent, arrays: Sequence[ArrayLayout], attrs:
     UsageError
         Two variables of one name, an annotation with the name of a variable, a dimension of unknown length.
     """
-    used = {LAYER, TOKEN}.union(*(array.dims for array in arrays))
+    sources = set() if extent.source_stream is None else {SOURCE_TOKEN}
+    used = {LAYER, TOKEN}.union(sources, *(array.dims for array in arrays))
     sizes = {dim: size for dim, size in extent.sizes().items() if dim in used}
     unknown = sorted(used - set(sizes))
     if unknown:
@@ -154,6 +174,7 @@ def node_layout(path: str, extent: Extent, arrays: Sequence[ArrayLayout], attrs:
         coordinates=coordinates,
         unit_tokens=extent.unit_tokens,
         attrs={"schema": SCHEMA, "schema_version": SCHEMA_VERSION, **{k: jsonable(v) for k, v in attrs.items()}},
+        unit_source_tokens=extent.unit_source_tokens,
     )
 
 
@@ -167,6 +188,8 @@ def _coordinates(extent: Extent, used: set[str]) -> Iterable[Coordinate]:
         yield from scope_coordinates(extent.scopes)
     yield from (index_coordinate(dim, extent.others[dim]) for dim in (HEAD, SOURCE) if dim in used)
     yield from token_coordinates(extent.stream)
+    if extent.source_stream is not None:
+        yield from source_token_coordinates(extent.source_stream)
 
 
 def _check_names(path: str, variables: list[str], coordinates: list[str]) -> None:

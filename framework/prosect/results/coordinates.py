@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -24,6 +24,7 @@ from prosect.vocab.dims import (
     SEGMENT,
     SENTENCE,
     SOURCE,
+    SOURCE_TOKEN,
     SPECIAL,
     TARGET_ID,
     TEXT,
@@ -96,16 +97,25 @@ def token_coordinates(stream: TokenStream) -> tuple[Coordinate, ...]:
 
     Integers are kept in 32 bits where they fit. A blank in an annotation's name becomes ``_``.
     """
-    return tuple(
-        _on(plain_name(name), TOKEN, storable(compact(np.asarray(values))), MEANING.get(name, name))
-        for name, values in stream.coordinates.items()
-    )
+    return tuple(_on_tokens(TOKEN, stream))
+
+
+def source_token_coordinates(stream: TokenStream) -> tuple[Coordinate, ...]:
+    """Make what stands on the axis of the encoder's tokens: the same names behind ``source_``."""
+    return tuple(_on_tokens(SOURCE_TOKEN, stream, prefix="source_"))
 
 
 def plain_name(name: str) -> str:
     """Name of a variable for an annotation: lists of coordinates are split at blanks, paths at slashes."""
     plain = re.sub(r"[\s/]+", "_", name).lstrip("._")
     return plain or "annotation"
+
+
+def _on_tokens(dim: str, stream: TokenStream, prefix: str = "") -> Iterator[Coordinate]:
+    of = " of the encoder" if prefix else ""
+    for name, values in stream.coordinates.items():
+        meaning = MEANING[name] + of if name in MEANING else name
+        yield _on(prefix + plain_name(name), dim, storable(compact(np.asarray(values))), meaning)
 
 
 def _on(name: str, dim: str, values: npt.NDArray[Any], meaning: str) -> Coordinate:

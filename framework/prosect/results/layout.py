@@ -9,6 +9,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from prosect.vocab.dims import SOURCE_TOKEN, TOKEN
+
 SCHEMA: Final = "prosect-results"
 SCHEMA_VERSION: Final = 1
 
@@ -21,6 +23,11 @@ class ArrayLayout:
     dims: tuple[str, ...]
     dtype: str
     attrs: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def token_dim(self) -> str | None:
+        """The axis of tokens by whose units it is cut and written; None where it has none."""
+        return next((dim for dim in (TOKEN, SOURCE_TOKEN) if dim in self.dims), None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +54,8 @@ class NodeLayout:
         Its variables.
     unit_tokens
         Length of a unit on the ``token`` axis; a shard is one unit long, so a unit is written as whole shards.
+    unit_source_tokens
+        The same on the ``source_token`` axis, which is written by the encoder's units; None without such an axis.
     attrs
         Attributes of the node (schema, decomposition, dtype, notes …).
     """
@@ -57,10 +66,18 @@ class NodeLayout:
     coordinates: tuple[Coordinate, ...]
     unit_tokens: int
     attrs: Mapping[str, Any] = field(default_factory=dict)
+    unit_source_tokens: int | None = None
 
     def shape(self, array: ArrayLayout) -> tuple[int, ...]:
         """Shape of one of its arrays."""
         return tuple(self.sizes[dim] for dim in array.dims)
+
+    def unit_length(self, dim: str) -> int:
+        """Length of a unit on an axis of tokens, ``token`` or ``source_token``."""
+        found = self.unit_tokens if dim == TOKEN else self.unit_source_tokens
+        if found is None:
+            raise RuntimeError(f"{self.path}: {dim!r} is cut into no units")
+        return found
 
     def nbytes(self) -> int:
         """Bytes of all arrays, uncompressed."""

@@ -39,19 +39,27 @@ class Collector:
         The unit.
     device
         Where the numbers are kept until the unit is done.
+    of_source
+        Collect the variables of single source tokens only, in a unit of the encoder; in ``cross`` they are left out
+        otherwise.
     """
 
-    def __init__(self, work: StreamWork, stream: TokenStream, unit: Unit, device: torch.device) -> None:
+    def __init__(
+        self, work: StreamWork, stream: TokenStream, unit: Unit, device: torch.device, *, of_source: bool = False
+    ) -> None:
         self._work, self._stream, self._unit, self._device = work, stream, unit, device
+        self._of_source = of_source
         self._layers = {layer: place for place, layer in enumerate(work.layers)}
         self._scopes = {scope: place for place, scope in enumerate(work.scopes)}
         self._buffers: dict[str, Tensor] = {}
         self._batch: Batch | None = None
+        self._source: Batch | None = None
         self._view: TokenView | None = None
 
-    def aim(self, batch: Batch) -> None:
-        """Set the places of the next batch's tokens."""
+    def aim(self, batch: Batch, source: Batch | None = None) -> None:
+        """Set the places of the next batch's tokens; ``source`` are the encoder's sentences, for a decoder."""
         self._batch, self._view = batch, TokenView(self._stream, self._index(batch))
+        self._source = source
 
     @property
     def view(self) -> TokenView:
@@ -87,6 +95,8 @@ class Collector:
     def _measure(self, place: tuple[int, ...], measure: Measure, reading: Reading) -> None:
         values = measure(reading, reading.total)
         for variable in measure.variables:
+            if self._work.crossing and variable.of_source != self._of_source:
+                continue
             if self._work.sources:
                 self._put_by_source(place, variable, values[variable.name])
             else:
@@ -140,8 +150,10 @@ class Collector:
         return torch.from_numpy(np.where(batch.mask > 0, index, -1)).to(self._device)
 
     def _lengths(self) -> npt.NDArray[np.int64]:
+        """Count the sources of each of the unit's tokens."""
         batch = self._aimed()
-        return np.asarray(batch.mask.sum(axis=1)[batch.rows], dtype=np.int64)
+        sources = self._source if self._work.crossing and self._source is not None else batch
+        return np.asarray(sources.mask.sum(axis=1)[batch.rows], dtype=np.int64)
 
     def _kept(self, vectors: Tensor) -> Tensor:
         if self._work.keep_terms != "float16":

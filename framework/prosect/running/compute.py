@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -19,12 +19,14 @@ from prosect.model.forward import eager_attention, feed, forward
 from prosect.model.load import LoadedModel
 from prosect.model.tokens import Batch, TokenStream, Unit
 from prosect.running.collect import Arrays, Collector
+from prosect.running.giving import Giver
 from prosect.running.starts import start_of
 from prosect.running.work import StreamWork
 from prosect.terms.closure import ClosureGauge
 from prosect.terms.dense import DenseTerms
 from prosect.terms.rebuild import working_dtype
 from prosect.terms.replay import Replay, StreamWeights, needs, stream_weights
+from prosect.vocab.architecture import Stream
 
 Pair = tuple[Batch, Batch | None]
 
@@ -41,11 +43,15 @@ class UnitResult:
         Largest relative gap between the sum of terms and the hidden state.
     halved
         A batch had to be halved for memory.
+    given
+        In a unit of the encoder: variables of its tokens in the node ``cross``, with the unit's tokens on
+        ``source_token``.
     """
 
     arrays: Arrays
     closure_max: float
     halved: bool
+    given: Arrays = field(default_factory=dict)
 
 
 class _Picker:
@@ -111,7 +117,7 @@ class UnitComputer:
     model
         The loaded model.
     works
-        The analyses; all on the same stream.
+        The analyses; all on the same stream, or in ``cross`` beside the decoder.
     limits
         Closure tolerance of each.
     """
@@ -137,6 +143,7 @@ class UnitComputer:
         """
         device = self._model.device
         collectors = [Collector(work, stream, unit, device) for work in self._works]
+        givers = [self._giver(work, stream, unit) for work in self._works]
         gauges = [ClosureGauge(limit) for limit in self._limits]
         halved = False
         waiting = deque(batches)
@@ -144,28 +151,40 @@ class UnitComputer:
             while waiting:
                 pair = waiting.popleft()
                 try:
-                    self._batch(pair, collectors, gauges)
+                    self._batch(pair, collectors, gauges, givers)
                 except (torch.OutOfMemoryError, MemoryError):
                     waiting.extendleft(reversed(_halves(pair)))
                     halved = True
         return tuple(
-            UnitResult(collector.arrays(), gauge.largest, halved)
-            for collector, gauge in zip(collectors, gauges, strict=True)
+            UnitResult(collector.arrays(), gauge.largest, halved, {} if giver is None else giver.arrays())
+            for collector, gauge, giver in zip(collectors, gauges, givers, strict=True)
         )
 
-    def _batch(self, pair: Pair, collectors: Sequence[Collector], gauges: Sequence[ClosureGauge]) -> None:
+    def _giver(self, work: StreamWork, stream: TokenStream, unit: Unit) -> Giver | None:
+        if work.gives is None or work.gives.stream is None:
+            return None
+        collector = Collector(work.gives, stream, unit, self._model.device, of_source=True)
+        return Giver(work.gives, self._stream_weights(work.gives.stream), collector)
+
+    def _batch(
+        self,
+        pair: Pair,
+        collectors: Sequence[Collector],
+        gauges: Sequence[ClosureGauge],
+        givers: Sequence[Giver | None],
+    ) -> None:
         source, target = pair
         own = source if target is None else target
         pickers = {whole: _Picker(own, self._model.device, self._dtype, whole=whole) for whole in (False, True)}
         replays: list[Replay] = []
         undescribed: list[Collector] = []
         for work, collector, gauge in zip(self._works, collectors, gauges, strict=True):
-            collector.aim(own)
+            collector.aim(own, source)
             gauge.real = torch.from_numpy(own.mask > 0).to(self._model.device) if work.whole else None
             if work.stream is None or work.rules is None:
                 undescribed.append(collector)
             else:
-                replays.append(self._replay(work, collector, gauge, pickers[work.whole]))
+                replays.append(self._replay(work, collector, gauge, pickers[work.whole], source))
         with ExitStack() as stack:
             stream = next((work.stream for work in self._works if work.stream is not None), None)
             if stream is not None:
@@ -173,28 +192,36 @@ class UnitComputer:
                 stack.enter_context(tap.attached())
             output = forward(self._model, feed(self._model, source, target), hidden_states=bool(undescribed))
         self._read_whole(undescribed, output, pickers[False], decoder=target is not None)
+        for giver in givers:
+            if giver is not None:
+                giver.take(source, output.last_hidden_state.to(self._dtype))
         for work, gauge in zip(self._works, gauges, strict=True):
             try:
                 gauge.settle()
             except ClosureError as error:
                 raise ClosureError(f"stream {work.name!r}: {error}") from None
 
-    def _replay(self, work: StreamWork, collector: Collector, gauge: ClosureGauge, picker: _Picker) -> Replay:
+    def _replay(
+        self, work: StreamWork, collector: Collector, gauge: ClosureGauge, picker: _Picker, source: Batch
+    ) -> Replay:
         if work.stream is None or work.rules is None:
             raise RuntimeError("nothing to replay")
-        if id(work.stream) not in self._weights:
-            self._weights[id(work.stream)] = stream_weights(self._model.base, work.stream, self._dtype)
         return Replay(
             stream=work.stream,
             rules=work.rules,
-            weights=self._weights[id(work.stream)],
+            weights=self._stream_weights(work.stream),
             layers=work.layers,
             pick=picker,
             gauge=gauge,
-            start=start_of(work, collector.view.index),
+            start=start_of(work, collector.view.index, sources=source.ids.shape[1]),
             sink=None if work.scopes else collector.take,
             scope_sink=collector.take_scope if work.scopes else None,
         )
+
+    def _stream_weights(self, stream: Stream) -> StreamWeights:
+        if id(stream) not in self._weights:
+            self._weights[id(stream)] = stream_weights(self._model.base, stream, self._dtype)
+        return self._weights[id(stream)]
 
     def _read_whole(self, collectors: Sequence[Collector], output: Any, picker: _Picker, *, decoder: bool) -> None:  # noqa: ANN401 - transformers' output classes
         if not collectors:

@@ -29,8 +29,10 @@ from prosect.running.inputs import InputKey, input_key, read_tokens, target_cach
 from prosect.running.prepare import ReadyStep, Scene, StoredStep, fed_streams, pad_id, pairs, ready
 from prosect.running.progress import Reporter
 from prosect.running.scene import open_scene
+from prosect.running.work import StreamWork
 from prosect.store.journal import node_path
 from prosect.store.store import Store
+from prosect.vocab.architecture import CROSS, fed_stream
 
 PENDING: Final = frozenset({"new", "continue", "replace", "unknown"})
 
@@ -192,44 +194,46 @@ class _Run:
         return StoredStep(record, lengths)
 
     def _jobs(self, name: str, steps: Iterable[ReadyStep], fed: Mapping[str, TokenStream]) -> list[_Job]:
-        """Group steps whose units and batches are the same: they share forward passes."""
-        groups: dict[tuple[int, int, bool], list[ReadyStep]] = {}
+        """Group nodes whose units and batches are the same: they share forward passes."""
+        groups: dict[tuple[int, int, bool], list[_Task]] = {}
         for step in steps:
-            if name not in step.works:
-                continue
-            # Eager attention differs from the default by rounding: with it apart, a resumed run gives the same bits.
-            key = step.unit_tokens[name], step.record.batch_tokens, step.works[name].needs_attention
-            groups.setdefault(key, []).append(step)
+            for node, work in step.works.items():
+                if fed_stream(node) == name:
+                    done = self._store.finished_units(step.step.node, node)
+                    # Eager attention differs from the default by rounding: with it apart, a resumed run gives the
+                    # same bits.
+                    key = step.unit_tokens[node], step.record.batch_tokens, work.needs_attention
+                    groups.setdefault(key, []).append(_Task(step, node, done))
         jobs = []
         for (length, budget, _), group in groups.items():
             cut = units(fed[name], length)
-            done = {step.step.node: self._store.finished_units(step.step.node, name) for step in group}
-            pending = tuple(unit for unit in cut if any(unit.index not in done[s.step.node] for s in group))
-            jobs.append(_Job(name, tuple(group), len(cut), pending, done, budget))
+            pending = tuple(unit for unit in cut if any(unit.index not in task.done for task in group))
+            jobs.append(_Job(name, tuple(group), len(cut), pending, budget))
         return jobs
 
     def _compute(self, scene: Scene, job: _Job, fed: Mapping[str, TokenStream]) -> None:
         computers: dict[tuple[str, ...], UnitComputer] = {}
         with _Writer() as writer:
             for unit in job.pending:
-                steps = [step for step in job.steps if unit.index not in job.done[step.step.node]]
-                key = tuple(step.step.node for step in steps)
+                tasks = [task for task in job.tasks if unit.index not in task.done]
+                key = tuple(task.path for task in tasks)
                 if key not in computers:
-                    works, limits = [step.works[job.stream] for step in steps], [step.limit for step in steps]
+                    works, limits = [task.work for task in tasks], [task.step.limit for task in tasks]
                     computers[key] = UnitComputer(scene.model, works, limits)
                 began = time.monotonic()
                 cut = pairs(fed, job.stream, unit, budget=job.budget, pad_id=pad_id(scene.model))
                 results = computers[key].compute(cut, fed[job.stream], unit)
-                writer.submit(self._write, steps, job, unit, results, time.monotonic() - began)
+                writer.submit(self._write, tasks, job, unit, results, time.monotonic() - began)
 
     def _write(
-        self, steps: Sequence[ReadyStep], job: _Job, unit: Unit, results: Sequence[UnitResult], seconds: float
+        self, tasks: Sequence[_Task], job: _Job, unit: Unit, results: Sequence[UnitResult], seconds: float
     ) -> None:
-        for step, result in zip(steps, results, strict=True):
+        for task, result in zip(tasks, results, strict=True):
             entry = {"closure_max": result.closure_max, "halved": result.halved, "seconds": round(seconds, 3)}
-            self._store.write_unit(step.layouts[job.stream], unit, result.arrays, entry)
-        path = node_path(steps[0].step.node, job.stream)
-        self._report(UnitDone(path, unit.index, job.units, unit.stop - unit.start))
+            if result.given:
+                self._store.write_source_unit(task.step.layouts[CROSS], unit, result.given)
+            self._store.write_unit(task.step.layouts[task.node], unit, result.arrays, entry)
+        self._report(UnitDone(tasks[0].path, unit.index, job.units, unit.stop - unit.start))
 
     def _finish(self, step: ReadyStep) -> None:
         attrs = {}
@@ -264,14 +268,30 @@ class _Run:
 
 
 @dataclass(frozen=True)
+class _Task:
+    """One node of a step (a stream, or ``cross``), and which of its units are done."""
+
+    step: ReadyStep
+    node: str
+    done: frozenset[int]
+
+    @property
+    def work(self) -> StreamWork:
+        return self.step.works[self.node]
+
+    @property
+    def path(self) -> str:
+        return node_path(self.step.step.node, self.node)
+
+
+@dataclass(frozen=True)
 class _Job:
-    """Units of one stream that several steps compute together."""
+    """Units of one stream that several nodes are computed from together."""
 
     stream: str
-    steps: tuple[ReadyStep, ...]
+    tasks: tuple[_Task, ...]
     units: int
     pending: tuple[Unit, ...]
-    done: Mapping[str, frozenset[int]]
     budget: int
 
 

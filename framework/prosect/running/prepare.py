@@ -17,6 +17,7 @@ from prosect.model.limits import limits_of
 from prosect.model.load import LoadedModel
 from prosect.model.tokens import Tokenised, TokenStream, Unit
 from prosect.model.units import unit_length, units
+from prosect.planning.axes import described_streams
 from prosect.planning.digest import digest
 from prosect.planning.model import Step
 from prosect.planning.records import StepRecord
@@ -28,10 +29,11 @@ from prosect.running.compute import Pair
 from prosect.running.work import StreamWork, numpy_name, stream_work
 from prosect.spec.layers import expand_layers
 from prosect.spec.models import ComputeSpec
+from prosect.store.arrays import source_token_arrays
 from prosect.store.journal import node_path
 from prosect.terms.closure import tolerance
 from prosect.terms.rebuild import working_dtype
-from prosect.vocab.architecture import Architecture, Block, Stream
+from prosect.vocab.architecture import CROSS, Architecture, Block, Stream, fed_stream
 from prosect.vocab.dims import HEAD, SOURCE
 
 
@@ -57,8 +59,8 @@ class Scene:
     head: Head | None = None
 
     def stream(self, name: str) -> Stream:
-        """Return the stream of that name."""
-        return next(stream for stream in self.streams if stream.name == name)
+        """Return the stream of that name; for ``cross`` the decoder."""
+        return next(stream for stream in self.streams if stream.name == fed_stream(name))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,9 +72,9 @@ class ReadyStep:
     step
         As planned.
     works, layouts
-        Stream -> what is computed, and the node it goes to.
+        Stream (or ``cross``) -> what is computed, and the node it goes to.
     unit_tokens
-        Stream -> length of a unit.
+        The same -> length of a unit.
     record
         What the store will remember, or remembers.
     limit
@@ -130,22 +132,24 @@ def fed_streams(tokens: Tokenised, scene: Scene) -> dict[str, TokenStream]:
 
 def ready(step: Step, scene: Scene, tokens: Tokenised, compute: ComputeSpec, stored: StoredStep | None) -> ReadyStep:
     """Prepare a step; one that the store already has keeps the units and the batch budget it began with."""
-    works = _works(step, scene, fed_streams(tokens, scene))
-    fed = {name: stream for name, stream in fed_streams(tokens, scene).items() if name in works}
-    lengths = {name: unit_length(stream, compute.unit_tokens) for name, stream in fed.items()}
+    fed = fed_streams(tokens, scene)
+    works = _works(step, scene, fed)
+    lengths = {name: unit_length(fed[fed_stream(name)], compute.unit_tokens) for name in works}
     if stored is not None:
         lengths = dict(stored.unit_tokens)
     dtype = working_dtype(scene.model.dtype)
     hidden = max(scene.stream(name).hidden for name in fed)
     budget = batch_tokens(compute.batch_tokens, list(works.values()), hidden, scene.model.device, dtype)
     limit = tolerance(numpy_name(scene.model.dtype), scene.architecture)
-    layouts = {name: _layout(step, scene, works[name], fed[name], lengths[name]) for name in fed}
+    layouts = {name: _layout(step, scene, works[name], fed, lengths) for name in works}
+    if CROSS in works and "encoder" in works and source_token_arrays(layouts[CROSS]):
+        works["encoder"] = replace(works["encoder"], gives=works[CROSS].of_source())
     record = StepRecord(
         node=step.node,
         digest=digest(step.config),
         config=step.config,
         state="allocated",
-        units={name: len(units(stream, lengths[name])) for name, stream in fed.items()},
+        units={name: len(units(fed[fed_stream(name)], lengths[name])) for name in works},
         batch_tokens=budget,
         versions=installed_versions(),
     )
@@ -161,17 +165,24 @@ def ready(step: Step, scene: Scene, tokens: Tokenised, compute: ComputeSpec, sto
 
 
 def _works(step: Step, scene: Scene, fed: Mapping[str, TokenStream]) -> dict[str, StreamWork]:
-    """Resolve a step on every stream that it has something to compute on."""
-    first, loaded = step.decomposition.declaration.first_layer, load_measures(step.metrics)
+    """Resolve a step on every stream that it has something to compute on, ``cross`` among them."""
+    declaration, loaded = step.decomposition.declaration, load_measures(step.metrics)
+    described = scene.streams
+    if scene.architecture is not None:
+        described = described_streams(declaration, scene.architecture)
     works: dict[str, StreamWork] = {}
-    for name, tokens in fed.items():
-        stream, headed = scene.stream(name), scene.head is not None and scene.head.stream == name
-        layers = expand_layers(step.layer_selection, stream.layers, first)
+    for stream in described:
+        name = fed_stream(stream.name)
+        headed = scene.head is not None and scene.head.stream == name
         measures = tuple(measure for measure in loaded if headed or not measure.requires_head)
-        if len(measures) < len(loaded) and not measures and step.keep_terms is None:
+        if name not in fed or (len(measures) < len(loaded) and not measures and step.keep_terms is None):
             continue
+        layers = expand_layers(step.layer_selection, stream.layers, declaration.first_layer)
         work = stream_work(step.decomposition, measures, stream, layers=layers, keep_terms=step.keep_terms)
-        works[name] = replace(work.on(tokens), head=scene.head if headed else None)
+        if work is not None:
+            own = None if work.stream is None else scene.stream(stream.name)
+            placed = replace(work, stream=own, head=scene.head if headed else None)
+            works[stream.name] = placed.on(fed["encoder"] if work.crossing else fed[name])
     return works
 
 
@@ -187,13 +198,15 @@ def pad_id(model: LoadedModel) -> int:
     return limits_of(model.config, model.tokenizer).pad_id
 
 
-def _layout(step: Step, scene: Scene, work: StreamWork, tokens: TokenStream, unit_tokens: int) -> NodeLayout:
+def _layout(
+    step: Step, scene: Scene, work: StreamWork, fed: Mapping[str, TokenStream], lengths: Mapping[str, int]
+) -> NodeLayout:
     computed = numpy_name(working_dtype(scene.model.dtype))
     rest = work.rest if work.sources else None
     arrays = [
         array
         for measure in work.measures
-        for array in metric_arrays(measure.bound, computed, rest=rest, scoped=work.scoped)
+        for array in metric_arrays(measure.bound, computed, rest=rest, scoped=work.scoped, crossing=work.crossing)
     ]
     if work.keep_terms is not None and work.sources:
         raise UsageError(
@@ -206,11 +219,13 @@ def _layout(step: Step, scene: Scene, work: StreamWork, tokens: TokenStream, uni
     extent = Extent(
         layers=work.layers,
         components=work.labels,
-        stream=tokens,
+        stream=fed[fed_stream(work.name)],
         hidden=scene.stream(work.name).hidden,
-        unit_tokens=unit_tokens,
+        unit_tokens=lengths[work.name],
         others={HEAD: _heads(scene.stream(work.name)), SOURCE: work.width},
         scopes=work.scopes,
+        source_stream=fed["encoder"] if work.name == CROSS else None,
+        unit_source_tokens=lengths.get("encoder") if work.name == CROSS else None,
     )
     return node_layout(node_path(step.node, work.name), extent, arrays, _attrs(step, scene))
 

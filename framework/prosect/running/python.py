@@ -10,20 +10,22 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from torch import nn
 
+from prosect.errors import UsageError
 from prosect.model.load import LoadedModel, wrap_module
-from prosect.model.tokens import Unit
+from prosect.model.tokens import TokenStream, Unit
 from prosect.planning.build import Request, complete, plan_request
 from prosect.planning.model import Plan, Step
 from prosect.results.dataset import to_dataset
-from prosect.running.compute import UnitComputer
+from prosect.running.compute import UnitComputer, UnitResult
 from prosect.running.inputs import input_key, read_tokens
 from prosect.running.loop import execute, supplied
-from prosect.running.prepare import Scene, fed_streams, pad_id, pairs, ready
+from prosect.running.prepare import ReadyStep, Scene, fed_streams, pad_id, pairs, ready
 from prosect.running.progress import reporter
 from prosect.running.scene import open_scene
 from prosect.running.work import numpy_name, stream_work
 from prosect.spec.loading import Source
 from prosect.view.open import open as open_store
+from prosect.vocab.architecture import CROSS, fed_stream
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -107,7 +109,7 @@ def decompose(  # noqa: PLR0913 - the first four say what is decomposed, the oth
     layers: str | int | list[str | int] = "all",
     metrics: Sequence[str | Mapping[str, Any]] | None = None,
     terms: bool | None = None,
-    stream: Literal["main", "encoder", "decoder"] | None = None,
+    stream: Literal["main", "encoder", "decoder", "cross"] | None = None,
     **options: Any,  # noqa: ANN401 - checked against the options of the decomposition
 ) -> xr.Dataset:
     """Decompose hidden states of a model in memory, without a store.
@@ -128,7 +130,7 @@ def decompose(  # noqa: PLR0913 - the first four say what is decomposed, the oth
         Return the vectors themselves, as variable ``terms`` (layer, component, token, hidden); default: yes, unless
         every token is a label of its own.
     stream
-        Stream of an encoder-decoder; default ``decoder``.
+        Stream of an encoder-decoder, or ``cross``; default ``decoder``.
     **options
         Options of the decomposition.
 
@@ -168,17 +170,28 @@ def decompose(  # noqa: PLR0913 - the first four say what is decomposed, the oth
     one = ready(step, scene, tokens, planned.spec.compute, None)
     name = stream or ("decoder" if loaded.is_encoder_decoder else "main")
     fed = fed_streams(tokens, scene)
-    whole = Unit(0, 0, fed[name].tokens, 0, fed[name].sentences)
-    cut = pairs(fed, name, whole, budget=one.record.batch_tokens, pad_id=pad_id(loaded))
-    result = UnitComputer(loaded, [one.works[name]], [one.limit]).compute(cut, fed[name], whole)[0]
-    dataset = to_dataset(one.layouts[name], result.arrays)
+    if name not in one.works:
+        raise UsageError(f"{decomposition!r} has no stream {name!r} here; it has {', '.join(one.works)}")
+    result = _computed(loaded, one, name, fed)
+    given = _computed(loaded, one, "encoder", fed).given if name == CROSS and one.works["encoder"].gives else {}
+    dataset = to_dataset(one.layouts[name], {**result.arrays, **given})
     return dataset.assign_attrs(closure_max=result.closure_max)
+
+
+def _computed(model: LoadedModel, step: ReadyStep, node: str, fed: Mapping[str, TokenStream]) -> UnitResult:
+    """Compute a node as one unit of all tokens."""
+    name = fed_stream(node)
+    whole = Unit(0, 0, fed[name].tokens, 0, fed[name].sentences)
+    cut = pairs(fed, name, whole, budget=step.record.batch_tokens, pad_id=pad_id(model))
+    return UnitComputer(model, [step.works[node]], [step.limit]).compute(cut, fed[name], whole)[0]
 
 
 def _with_terms(step: Step, scene: Scene) -> Step:
     """Keep the vectors, but for where every token is a label of its own: there is one for each pair of tokens."""
     work = stream_work(step.decomposition, (), scene.streams[0], layers=None, keep_terms="computed")
-    return step if work.sources else dataclasses.replace(step, keep_terms=work.keep_terms)
+    if work is None or work.sources:
+        return step
+    return dataclasses.replace(step, keep_terms=work.keep_terms)
 
 
 def _plain(texts: Sequence[str] | Sequence[Sequence[int]]) -> list[str | list[int]]:

@@ -6,15 +6,15 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from prosect.running.work import StreamWork, beside
+from prosect.running.work import StreamWork
 from prosect.terms.factored import FactoredStart
 from prosect.terms.start import InputStart, Start, TokenStart
 from prosect.vocab.architecture import Stream
 from prosect.vocab.components import Component, Site
-from prosect.vocab.rules import Rules, components
+from prosect.vocab.rules import Rules, beside, components
 
 
-def start_of(work: StreamWork, index: Int[Tensor, "batch token"]) -> Start:
+def start_of(work: StreamWork, index: Int[Tensor, "batch token"], *, sources: int) -> Start:
     """Choose the terms of a replay; maps of single blocks stay factored.
 
     Parameters
@@ -23,6 +23,8 @@ def start_of(work: StreamWork, index: Int[Tensor, "batch token"]) -> Start:
         The analysis; it has a description and rules.
     index
         Place of each token of the batch on the flat axis of its stream, -1 for padding.
+    sources
+        Positions of the encoder's sentences, padding included; they matter for the node ``cross``.
     """
     stream, rules = work.stream, work.rules
     if stream is None or rules is None:
@@ -30,7 +32,8 @@ def start_of(work: StreamWork, index: Int[Tensor, "batch token"]) -> Start:
     if rules.start == "input":
         return InputStart(stream, rules)
     if rules.span == "block":
-        return FactoredStart(causal=stream.causal)
+        crossing = sources if rules.crossing else None
+        return FactoredStart(causal=stream.causal, labels=beside(stream, rules), sources=crossing)
     labels, slots = _labels(work, stream, rules, index)
     return TokenStart(labels, slots, shared=rules.bias == "share_abs_dot")
 
@@ -42,7 +45,7 @@ def _labels(
     carried = components(stream, rules)
     if rules.group == "stream":
         return carried, torch.full_like(index, carried.index(rules.book(Site("input"))))
-    others = beside(rules, carried)
+    others = beside(stream, rules)
     if work.groups is not None:
         slots = torch.from_numpy(work.groups.slots).to(index.device)
         return (*work.groups.labels, *others), torch.where(index >= 0, slots[index], -1)

@@ -18,8 +18,7 @@ from prosect.running.grouping import Grouping, grouping
 from prosect.terms.replay import needs
 from prosect.vocab.architecture import Stream
 from prosect.vocab.components import BIAS, TOTAL, Component
-from prosect.vocab.rules import Rules, shown
-from prosect.vocab.scopes import stream_scopes
+from prosect.vocab.rules import Rules, beside, scopes_read, shown, suffix
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +28,7 @@ class StreamWork:
     Attributes
     ----------
     name
-        ``main``, ``encoder`` or ``decoder``.
+        ``main``, ``encoder``, ``decoder`` or ``cross``.
     depth
         Number of blocks L.
     stream, rules
@@ -50,6 +49,8 @@ class StreamWork:
         The group of every token, where the labels are values of an annotation.
     head
         The model's own head, where a measure requires it.
+    gives
+        In the encoder: the work in ``cross`` whose variables of single source tokens are computed with it.
     """
 
     name: str
@@ -63,6 +64,7 @@ class StreamWork:
     scopes: tuple[str, ...] = ()
     width: int = 0
     groups: Grouping | None = None
+    gives: StreamWork | None = None
     head: Head | None = None
 
     def head_view(self, layer: int) -> HeadView | None:
@@ -78,21 +80,27 @@ class StreamWork:
         return HeadView(self.head, self.stream.final_norm is not None and not behind)
 
     @property
+    def crossing(self) -> bool:
+        """Whether labels are the tokens of the encoder."""
+        return self.rules is not None and self.rules.crossing
+
+    @property
     def sources(self) -> bool:
         """Whether labels are source tokens, one for each position of the sentence."""
         return self.rules is not None and self.rules.by_token
 
     @property
     def rest(self) -> tuple[str, ...]:
-        """Labels behind the source tokens, where they are terms: ``encoder`` (what cross-attention adds), ``bias``."""
-        crossing = self.sources and any(label.kind == "source" for label in self.labels)
-        own = self.rules is not None and self.rules.bias == "own"
-        return (("encoder",) if crossing else ()) + (("bias",) if own else ())
+        """Labels behind the source tokens, as names of variables end: ``encoder``, ``own``, ``bias``."""
+        if self.rules is None or self.stream is None:
+            return ()
+        own = self.rules.bias == "own"
+        return tuple(suffix(label) for label in beside(self.stream, self.rules) if label != BIAS or own)
 
     @property
     def drops_bias(self) -> bool:
         """Whether the terms have a bias which results leave out."""
-        return self.rules is not None and self.rules.start == "tokens" and self.rules.bias == "drop"
+        return self.rules is not None and self.rules.start != "input" and self.rules.bias == "drop"
 
     def on(self, tokens: TokenStream) -> StreamWork:
         """Fit the work to the tokens of a corpus: the width of the ``source`` axis, the groups of an annotation.
@@ -109,14 +117,20 @@ class StreamWork:
             return placed
         if self.name == "decoder" and self.rules.annotation not in tokens.coordinates:
             return replace(placed, rules=replace(self.rules, group="stream"))
-        others = tuple(label for label in beside(self.rules, self.labels) if label != BIAS or not self.drops_bias)
+        found = () if self.stream is None else beside(self.stream, self.rules)
+        others = tuple(label for label in found if label != BIAS or not self.drops_bias)
         groups = grouping(tokens, self.rules.annotation, others)
         return replace(placed, groups=groups, labels=(*groups.labels, *others))
 
     @property
     def whole(self) -> bool:
         """Whether sentences must stay whole and padded, because the terms of other tokens are mixed in."""
-        return self.rules is not None and self.rules.start == "tokens"
+        return self.rules is not None and self.rules.start != "input"
+
+    def of_source(self) -> StreamWork:
+        """Keep the measures which say something of single source tokens."""
+        kept = tuple(measure for measure in self.measures if any(variable.of_source for variable in measure.variables))
+        return replace(self, measures=kept)
 
     @property
     def scoped(self) -> bool:
@@ -136,14 +150,16 @@ def stream_work(
     *,
     layers: Sequence[int] | None,
     keep_terms: Literal["computed", "float16"] | None,
-) -> StreamWork:
-    """Resolve an analysis on a stream; ``layers=None`` means all.
+) -> StreamWork | None:
+    """Resolve an analysis on a stream; ``layers=None`` means all. None where it has nothing to say about ``cross``.
 
     The stream of ``decomposition: none`` may be a bare one (`bare_stream`): its blocks are not looked at.
     """
     described, rules = decomposition.declaration.described, None
     if described:
         rules = cast("RulesFunction", implementation(decomposition.declaration))(decomposition.options, stream)
+        if rules is None:
+            return None
     first = decomposition.declaration.first_layer
     return StreamWork(
         name=stream.name,
@@ -154,24 +170,8 @@ def stream_work(
         layers=tuple(range(first, stream.layers + 1)) if layers is None else tuple(layers),
         measures=measures,
         keep_terms=keep_terms,
-        scopes=_scopes(rules, stream),
+        scopes=() if rules is None else scopes_read(stream, rules),
     )
-
-
-def beside(rules: Rules, labels: Sequence[Component]) -> tuple[Component, ...]:
-    """Labels of a replay beside those of its tokens: what cross-attention brings in, if it is a term, and the bias."""
-    crossing = tuple(label for label in labels if label.kind == "source")
-    return crossing if rules.bias == "share_abs_dot" else (*crossing, BIAS)
-
-
-def _scopes(rules: Rules | None, stream: Stream) -> tuple[str, ...]:
-    if rules is None or rules.scopes is None:
-        return ()
-    found = stream_scopes(stream)
-    if rules.cross_attention == "source":
-        # Its output belongs to none of the labels before it is added to the stream.
-        found = tuple(name for name in found if not name.startswith("cross") or "_res" in name)
-    return found if rules.scopes == ("all",) else tuple(name for name in found if name in rules.scopes)
 
 
 def numpy_name(dtype: torch.dtype) -> str:

@@ -15,7 +15,7 @@ from prosect.model.tokens import Unit
 from prosect.results.layout import ArrayLayout, Coordinate, NodeLayout
 from prosect.results.values import storable
 from prosect.store.grid import coordinate_chunk, grid
-from prosect.vocab.dims import TOKEN
+from prosect.vocab.dims import SOURCE_TOKEN, TOKEN
 
 Array = zarr.Array[Any]
 CODEC: Final = BloscCodec(cname="lz4", shuffle="bitshuffle")
@@ -75,19 +75,25 @@ def open_array(root: zarr.Group, path: str, name: str) -> Array:
 
 def token_arrays(layout: NodeLayout) -> tuple[ArrayLayout, ...]:
     """Arrays which are written unit by unit."""
-    return tuple(array for array in layout.arrays if TOKEN in array.dims)
+    return tuple(array for array in layout.arrays if array.token_dim == TOKEN)
+
+
+def source_token_arrays(layout: NodeLayout) -> tuple[ArrayLayout, ...]:
+    """Arrays of the encoder's tokens, which are written by the encoder's units."""
+    return tuple(array for array in layout.arrays if array.token_dim == SOURCE_TOKEN)
 
 
 def whole_arrays(layout: NodeLayout) -> tuple[ArrayLayout, ...]:
-    """Arrays without a token axis, which are written once."""
-    return tuple(array for array in layout.arrays if TOKEN not in array.dims)
+    """Arrays without an axis of tokens, which are written once."""
+    return tuple(array for array in layout.arrays if array.token_dim is None)
 
 
 def write_part(root: zarr.Group, layout: NodeLayout, array: ArrayLayout, values: npt.NDArray[Any], unit: Unit) -> str:
     """Write the part of an array that is one unit; returns the key of the shard that now holds it."""
     target = _target(root, layout, array, values, unit.stop - unit.start)
-    target[tuple(slice(unit.start, unit.stop) if dim == TOKEN else slice(None) for dim in array.dims)] = values
-    place = tuple(unit.index if dim == TOKEN else 0 for dim in array.dims)
+    own = array.token_dim
+    target[tuple(slice(unit.start, unit.stop) if dim == own else slice(None) for dim in array.dims)] = values
+    place = tuple(unit.index if dim == own else 0 for dim in array.dims)
     return f"{target.path}/{_metadata(target).encode_chunk_key(place)}"
 
 
@@ -97,7 +103,7 @@ def write_whole(root: zarr.Group, layout: NodeLayout, array: ArrayLayout, values
 
 
 def _target(root: zarr.Group, layout: NodeLayout, array: ArrayLayout, values: npt.NDArray[Any], tokens: int) -> Array:
-    shape = tuple(tokens if dim == TOKEN else layout.sizes[dim] for dim in array.dims)
+    shape = tuple(tokens if dim == array.token_dim else layout.sizes[dim] for dim in array.dims)
     if values.shape != shape or values.dtype != np.dtype(array.dtype):
         raise StoreError(
             f"{layout.path}: {array.name} came as {values.dtype} {values.shape}, "

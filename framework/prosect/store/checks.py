@@ -39,13 +39,14 @@ def _check_layout(layout: NodeLayout, units: int) -> None:
         raise StoreError(f"{layout.path}: the record says {units} units, but its tokens make {expected}")
 
 
-def check_region(layout: NodeLayout, unit: Unit) -> None:
+def check_region(layout: NodeLayout, unit: Unit, dim: str = TOKEN) -> None:
     """Refuse any range of tokens that is not exactly one unit, hence not whole shards.
 
     Two processes that write parts of one shard lose each other's data without a word.
     """
-    start = unit.index * layout.unit_tokens
-    stop = min(start + layout.unit_tokens, layout.sizes[TOKEN])
+    length = layout.unit_length(dim)
+    start = unit.index * length
+    stop = min(start + length, layout.sizes[dim])
     if unit.index < 0 or (unit.start, unit.stop) != (start, stop) or start >= stop:
         raise StoreError(
             f"{layout.path}: tokens {unit.start} to {unit.stop} are not unit {unit.index} "

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 from prosect.results.layout import ArrayLayout, NodeLayout
-from prosect.vocab.dims import LAYER, SOURCE, TOKEN
+from prosect.vocab.dims import LAYER, SOURCE
 
 CHUNK_BYTES: Final = 4 * 2**20
 MIN_TOKENS: Final = 16
@@ -35,13 +35,13 @@ def grid(layout: NodeLayout, array: ArrayLayout) -> Grid:
     shape = layout.shape(array)
     fixed = {LAYER: 1, SOURCE: SOURCES}
     chunks = [max(1, min(fixed.get(dim, size), size)) for dim, size in zip(array.dims, shape, strict=True)]
-    if TOKEN not in array.dims:
+    if array.token_dim is None:
         return Grid(tuple(chunks), None)
-    axis = array.dims.index(TOKEN)
+    axis, unit = array.dims.index(array.token_dim), layout.unit_length(array.token_dim)
     row = np.dtype(array.dtype).itemsize * int(np.prod(chunks[:axis] + chunks[axis + 1 :], dtype=np.int64))
-    chunks[axis] = token_chunk(layout.unit_tokens, row)
+    chunks[axis] = token_chunk(unit, row)
     shards = [-(-size // chunk) * chunk for size, chunk in zip(shape, chunks, strict=True)]
-    shards[axis] = layout.unit_tokens
+    shards[axis] = unit
     return Grid(tuple(chunks), tuple(max(1, length) for length in shards))
 
 

@@ -27,6 +27,7 @@ from prosect.store.checks import check_data, check_region, check_step
 from prosect.store.failures import storage_errors
 from prosect.store.folder import ResultFolder
 from prosect.store.lock import Lock
+from prosect.vocab.dims import SOURCE_TOKEN
 
 Data = Mapping[str, npt.NDArray[Any]]
 
@@ -176,6 +177,27 @@ class Store:
             flush(self.path / shard for shard in shards)
             noted = {"tokens": unit.stop - unit.start, **entry}
             journal.write_entry(self.path, *journal.place(layout.path), unit.index, noted)
+
+    def write_source_unit(self, layout: NodeLayout, unit: Unit, data: Data) -> None:
+        """Write every variable on ``source_token`` of one unit of the encoder, before that unit itself is noted.
+
+        The encoder's entry in the journal speaks for both, so no shard has two writers.
+
+        Parameters
+        ----------
+        layout
+            The node ``cross``.
+        unit
+            A whole unit of the encoder.
+        data
+            As for `write_unit`.
+        """
+        check_region(layout, unit, SOURCE_TOKEN)
+        by_unit = arrays.source_token_arrays(layout)
+        check_data(layout, by_unit, data)
+        root = self._root()
+        with storage_errors(self.path):
+            flush(self.path / arrays.write_part(root, layout, array, data[array.name], unit) for array in by_unit)
 
     def write_whole(self, layout: NodeLayout, data: Data) -> None:
         """Write all variables without a token axis, before the step is finished."""

@@ -2,15 +2,15 @@
 
 Within one block the part of source token j in token i is
 
-    t_ij = r_i sum_h alpha_ij^h F_j^h                                             (attention)
-         + p_i ((theta_i * (r_i sum_h alpha_ij^h P_j^h)) W)     (what the feed-forward block made of it)
+    t_ij = r_i sum_h alpha_ij^h v_j^h M^h                                             (attention)
+         + p_i ((theta_i * (r_i sum_h alpha_ij^h v_j^h M^h W_1)) W)     (what the feed-forward block made of it)
          + [i = j] D_i,
 
-with alpha the true weights and theta the slopes. Every norm passed since goes into the vectors F and the matrix W
-(centring and gain) and into r and p (1 / s_i). What belongs to no token is one vector per token, under the bias.
+with alpha the true weights and theta the slopes. Every norm passed since goes into the matrices M and W
+(centring and gain) and into r and p (1 / s_i). What belongs to no token is one vector per token and label.
 
 Norms, dot products and sums of the attention part come from H x H Gram matrices: memory grows as n^2 H.
-What does not factor is made dense for a few queries at a time, under a byte budget.
+What does not factor is made dense for some sources and queries at a time, under a byte budget.
 """
 
 from __future__ import annotations
@@ -26,164 +26,65 @@ from torch import Tensor
 from prosect.errors import RunError
 from prosect.model.weights import AttentionWeights
 from prosect.terms.linearise import Linearised
+from prosect.terms.pairs import Attended, Fed, attended, fed, mixed
 from prosect.terms.terms import Reduction, Terms
 from prosect.vocab.components import BIAS, Component
 
 BUDGET: Final = 256 * 2**20
-
-
-@dataclass(frozen=True)
-class Attended:
-    """r_i sum_h alpha_ij^h F_j^h.
-
-    Attributes
-    ----------
-    alpha
-        Attention weights (batch, head, token, source).
-    values
-        F, shape (batch, source, head, hidden).
-    row
-        r, shape (batch, token, 1).
-    """
-
-    alpha: Float[Tensor, "batch head token source"]
-    values: Float[Tensor, "batch source head hidden"]
-    row: Float[Tensor, "batch token 1"]
-
-    def pairs(self, queries: slice, sources: int) -> Float[Tensor, "batch query source hidden"]:
-        """Make the vectors of some queries, for the first ``sources`` sources."""
-        alpha = self.alpha[:, :, queries, :sources]
-        mixed = torch.einsum("bhij,bjhd->bijd", alpha, self.values[:, :sources])
-        return mixed * self.row[:, queries, :, None]
-
-    def own(self) -> Float[Tensor, "batch token hidden"]:
-        """Make t_ii."""
-        diagonal = self.alpha.diagonal(dim1=-2, dim2=-1)
-        return torch.einsum("bhi,bihd->bid", diagonal, self.values) * self.row
-
-    def total(self) -> Float[Tensor, "batch token hidden"]:
-        """Sum over sources."""
-        return torch.einsum("bhij,bjhd->bid", self.alpha, self.values) * self.row
-
-    def squares(self) -> Float[Tensor, "batch token source"]:
-        """|t_ij|^2 from the Gram matrices F_j F_j^T, in float64 against cancellation."""
-        gram = torch.einsum("bjhd,bjgd->bjhg", self.values.double(), self.values.double())
-        weights = self.alpha.double().permute(0, 3, 2, 1)
-        products = ((weights @ gram) * weights).sum(dim=-1).clamp(min=0)
-        return (products.transpose(1, 2) * self.row.double() ** 2).to(self.row.dtype)
-
-    def dots(self, other: Float[Tensor, "batch token hidden"]) -> Float[Tensor, "batch token source"]:
-        """t_ij . y_i."""
-        products = torch.einsum("bid,bjhd->bhij", other, self.values)
-        return (self.alpha * products).sum(dim=1) * self.row
-
-    def normalised(self, inverse: Tensor, gain: Tensor) -> Attended:
-        """Pass a norm's scales."""
-        return replace(self, values=self.values * gain, row=self.row * inverse)
-
-    def centred(self) -> Attended:
-        """Subtract each term's mean."""
-        return replace(self, values=self.values - self.values.mean(dim=-1, keepdim=True))
-
-    def scaled(self, factor: float) -> Attended:
-        """Multiply by a number."""
-        return self if factor == 1.0 else replace(self, row=self.row * factor)
-
-
-@dataclass(frozen=True)
-class Fed:
-    """p_i (theta_i * (r_i sum_h alpha_ij^h P_j^h)) W, and the same for a gate's slope.
-
-    Attributes
-    ----------
-    inner
-        The attention part before the feed-forward block, its values already sent through the first map (and the
-        gate's, one after the other).
-    slopes
-        theta for each of them, shape (batch, token, inner).
-    down
-        W, shape (inner, hidden).
-    row
-        p, shape (batch, token, 1).
-    """
-
-    inner: tuple[Attended, ...]
-    slopes: tuple[Float[Tensor, "batch token inner"], ...]
-    down: Float[Tensor, "inner hidden"]
-    row: Float[Tensor, "batch token 1"]
-
-    def pairs(self, queries: slice, sources: int) -> Float[Tensor, "batch query source hidden"]:
-        """Make the vectors of some queries, for the first ``sources`` sources."""
-        mixed = self._mix(lambda part: part.pairs(queries, sources), lambda slope: slope[:, queries, None])
-        return (mixed @ self.down) * self.row[:, queries, :, None]
-
-    def own(self) -> Float[Tensor, "batch token hidden"]:
-        """Make t_ii."""
-        return (self._mix(Attended.own, lambda slope: slope) @ self.down) * self.row
-
-    def total(self) -> Float[Tensor, "batch token hidden"]:
-        """Sum over sources."""
-        return (self._mix(Attended.total, lambda slope: slope) @ self.down) * self.row
-
-    def normalised(self, inverse: Tensor, gain: Tensor) -> Fed:
-        """Pass a norm's scales."""
-        return replace(self, down=self.down * gain, row=self.row * inverse)
-
-    def centred(self) -> Fed:
-        """Subtract each term's mean."""
-        return replace(self, down=self.down - self.down.mean(dim=-1, keepdim=True))
-
-    def scaled(self, factor: float) -> Fed:
-        """Multiply by a number."""
-        return self if factor == 1.0 else replace(self, row=self.row * factor)
-
-    def _mix(self, make: Callable[[Attended], Tensor], cut: Callable[[Tensor], Tensor]) -> Tensor:
-        parts = [make(part) * cut(slope) for part, slope in zip(self.inner, self.slopes, strict=True)]
-        return parts[0] if len(parts) == 1 else parts[0] + parts[1]
+# A causal map is cut at least into that many ranges of queries, so that little is computed above its diagonal.
+CAUSAL_CUTS: Final = 8
 
 
 @dataclass
 class FactoredTerms:
-    """Terms per source token, kept factored; the last label is the bias.
+    """Terms per source token, kept factored; behind them stand labels of one vector per token, the bias last.
 
     Attributes
     ----------
     own_part
         D, shape (batch, token, hidden); None where sources are another sequence (cross-attention).
-    bias
-        What belongs to no token, shape (batch, token, hidden).
+    rest
+        Vectors of ``labels``, shape (label, batch, token, hidden).
     sources
         Number of source positions.
+    labels
+        What stands beside the source tokens: what cross-attention brings in; where the sources are the encoder's
+        tokens, what a token holds of its own stream; always the bias, last.
     causal
         A token gets nothing from later ones.
-    attended, fed
+    crossing
+        The sources are another sequence, the encoder's.
+    attended_part, fed
         The attention part and what the feed-forward block made of it, where they have been passed.
     budget
         Bytes that vectors of pairs may take at a time.
     """
 
     own_part: Float[Tensor, "batch token hidden"] | None
-    bias: Float[Tensor, "batch token hidden"]
+    rest: Float[Tensor, "label batch token hidden"]
     sources: int
+    labels: tuple[Component, ...] = (BIAS,)
     causal: bool = False
+    crossing: bool = False
     attended_part: Attended | None = None
     fed: Fed | None = None
     budget: int = BUDGET
 
     @property
     def components(self) -> tuple[Component, ...]:
-        """Labels: the source positions, then the bias."""
-        return (*(Component(str(j), "source") for j in range(self.sources)), BIAS)
+        """Labels: the source positions, then what stands beside them."""
+        return (*(Component(str(j), "source") for j in range(self.sources)), *self.labels)
 
     def copy(self) -> FactoredTerms:
         """Copy; the parts are never changed in place, so they can be shared."""
         return replace(self)
 
     def add(self, component: Component, vectors: Tensor) -> None:
-        """Add vectors to the bias; nothing else can be added to."""
-        if component != BIAS:
-            raise RunError(f"factored terms have no label {component.label!r}: only the bias can be added to")
-        self.bias = self.bias + vectors
+        """Add vectors to a label beside the source tokens; nothing else can be added to."""
+        if component not in self.labels:
+            raise RunError(f"factored terms have no label {component.label!r} that can be added to")
+        self.rest = self.rest.clone()
+        self.rest[self.labels.index(component)] += vectors
 
     def add_terms(self, other: Terms, scale: float = 1.0) -> None:
         """Add terms of the same block: each part can be added once."""
@@ -197,9 +98,9 @@ class FactoredTerms:
             self.attended_part = other.attended_part.scaled(scale)
         if other.fed is not None:
             self.fed = other.fed.scaled(scale)
-        if other.own_part is not None:
-            self.own_part = other.own_part * scale if self.own_part is None else self.own_part + other.own_part * scale
-        self.bias = self.bias + other.bias * scale
+        if self.own_part is not None and other.own_part is not None:
+            self.own_part = self.own_part + other.own_part * scale
+        self.rest = self.rest + other.rest * scale
 
     def normalise(self, inverse: Float[Tensor, "batch token 1"], gain: Float[Tensor, "*hidden"]) -> None:
         """Multiply every term by one number per token and one per coordinate."""
@@ -207,7 +108,7 @@ class FactoredTerms:
         self.attended_part = None if self.attended_part is None else self.attended_part.normalised(inverse, gain)
         self.fed = None if self.fed is None else self.fed.normalised(inverse, gain)
         self.own_part = None if self.own_part is None else self.own_part * factors
-        self.bias = self.bias * factors
+        self.rest = self.rest * factors
 
     def centre(self) -> None:
         """Subtract from every term its own mean over ``hidden``."""
@@ -215,72 +116,68 @@ class FactoredTerms:
         self.fed = None if self.fed is None else self.fed.centred()
         own = self.own_part
         self.own_part = None if own is None else own - own.mean(dim=-1, keepdim=True)
-        self.bias = self.bias - self.bias.mean(dim=-1, keepdim=True)
+        self.rest = self.rest - self.rest.mean(dim=-1, keepdim=True)
 
     def mapped(self, weight: Tensor) -> FactoredTerms:
         """Send every term through a linear map; only terms of single tokens can be."""
-        own = self._untouched()
-        return replace(self, own_part=own @ weight, bias=self.bias @ weight)
+        return replace(self, own_part=self._untouched() @ weight, rest=self.rest @ weight)
 
     def attended(
         self, alpha: Float[Tensor, "batch head token source"], weights: AttentionWeights, *, value_bias: bool
     ) -> FactoredTerms:
         """Mix terms of single tokens with the true attention weights."""
-        own = self._untouched()
-        values = _values(own, weights, value_bias=value_bias)
-        mixed = torch.einsum("bhij,bjhd->bid", alpha, _values(self.bias, weights, value_bias=False))
-        row = torch.ones_like(mixed[..., :1])
-        return replace(
-            self,
-            own_part=None if alpha.shape[-1] != alpha.shape[-2] else torch.zeros_like(mixed),
-            bias=mixed,
-            attended_part=Attended(alpha, values, row),
-        )
+        part = attended(self._untouched(), alpha, weights, value_bias=value_bias)
+        rest = mixed(self.rest, alpha, weights)
+        own = None if self.crossing else torch.zeros_like(rest[0])
+        return replace(self, own_part=own, rest=rest, attended_part=part)
 
     def fed_forward(self, lin: Linearised, bias: Component) -> FactoredTerms:
         """Send every term through a feed-forward block made linear; its constant part is booked under ``bias``."""
         if self.fed is not None:
             raise RunError("two feed-forward blocks in a row do not stay factored")
-        fed = replace(
+        through = replace(
             self,
             own_part=None if self.own_part is None else lin.apply(self.own_part.unsqueeze(0))[0],
-            bias=lin.apply(self.bias.unsqueeze(0))[0],
+            rest=lin.apply(self.rest),
             attended_part=None,
-            fed=None if self.attended_part is None else _fed(self.attended_part, lin),
+            fed=None if self.attended_part is None else fed(self.attended_part, lin),
         )
-        fed.add(bias, lin.constant())
-        return fed
+        through.add(bias, lin.constant())
+        return through
 
     def sum(self) -> Float[Tensor, "batch token hidden"]:
         """Sum of all terms."""
-        return self.source_sum() + self.bias
+        return self.source_sum() + self.rest.sum(dim=0)
 
     def source_sum(self) -> Float[Tensor, "batch token hidden"]:
-        """Sum over source tokens, without the bias."""
-        parts = [part.total() for part in (self.attended_part, self.fed) if part is not None]
-        return sum(parts, torch.zeros_like(self.bias) if self.own_part is None else self.own_part)
+        """Sum over source tokens, without what stands beside them."""
+        return sum((part.total() for part in self._parts), self._own_part())
 
     def own(self) -> Float[Tensor, "batch token hidden"]:
-        """t_ii: what a token keeps of itself."""
-        parts = [part.own() for part in (self.attended_part, self.fed) if part is not None]
-        return sum(parts, torch.zeros_like(self.bias) if self.own_part is None else self.own_part)
+        """Return what a token keeps of itself: t_ii; across streams, the first label beside the sources."""
+        if self.crossing:
+            return self.rest[0]
+        return sum((part.own() for part in self._parts), self._own_part())
+
+    def mixed(self) -> Float[Tensor, "batch token hidden"]:
+        """Sum what a token gets from all others."""
+        return self.source_sum() if self.crossing else self.source_sum() - self.own()
 
     def norm(self) -> Float[Tensor, " component batch token"]:
         """Euclidean norm of every term."""
+        rest = torch.linalg.vector_norm(self.rest, dim=-1)
         if self.fed is not None:
-            return self._reduced(
-                lambda pairs, _queries: torch.linalg.vector_norm(pairs, dim=-1), self.bias.norm(dim=-1)
-            )
-        squares = self._zeros() if self.attended_part is None else self.attended_part.squares()
-        return self._with_own(squares.sqrt(), self.own().norm(dim=-1), self.bias.norm(dim=-1))
+            return self._reduced(lambda pairs, _queries: torch.linalg.vector_norm(pairs, dim=-1), rest)
+        pairs = self._factored(lambda part, queries, sources: part.squares(queries, sources).sqrt())
+        return self._with_own(pairs, lambda own: torch.linalg.vector_norm(own, dim=-1), rest)
 
     def dot(self, other: Float[Tensor, "batch token hidden"]) -> Float[Tensor, " component batch token"]:
         """Dot product of every term with one vector per token."""
-        bias = (self.bias * other).sum(dim=-1)
+        rest = (self.rest * other).sum(dim=-1)
         if self.fed is not None:
-            return self._reduced(lambda pairs, queries: (pairs * other[:, queries, None]).sum(dim=-1), bias)
-        products = self._zeros() if self.attended_part is None else self.attended_part.dots(other)
-        return self._with_own(products, (self.own() * other).sum(dim=-1), bias)
+            return self._reduced(lambda pairs, queries: (pairs * other[:, None, queries]).sum(dim=-1), rest)
+        pairs = self._factored(lambda part, queries, sources: part.dots(other, queries, sources))
+        return self._with_own(pairs, lambda own: (own * other).sum(dim=-1), rest)
 
     def distance(self, other: Float[Tensor, "batch token hidden"]) -> Float[Tensor, " component batch token"]:
         """Euclidean distance of every term from one vector per token."""
@@ -289,9 +186,9 @@ class FactoredTerms:
     def reduced(
         self, function: Reduction, other: Float[Tensor, "batch token hidden"]
     ) -> Float[Tensor, " component batch token"]:
-        """Reduce the vectors of all pairs, a few queries at a time: ``function(pairs, states)`` drops the last axis."""
-        bias = function(self.bias[:, :, None], other[:, :, None])[..., 0]
-        return self._reduced(lambda pairs, queries: function(pairs, other[:, queries, None]), bias)
+        """Reduce the vectors of all pairs, some at a time: ``function(pairs, states)`` drops the last axis."""
+        rest = torch.stack([function(vectors, other) for vectors in self.rest])
+        return self._reduced(lambda pairs, queries: function(pairs, other[:, None, queries]), rest)
 
     def gram(self) -> Float[Tensor, "component component batch token"]:
         """Refuse: the products of all pairs of sources would take n^3 numbers."""
@@ -299,72 +196,87 @@ class FactoredTerms:
 
     def dense(self, queries: slice | None = None) -> Float[Tensor, " component batch query hidden"]:
         """Make the vectors of some queries, or of all."""
-        queries = slice(0, self.bias.shape[1]) if queries is None else queries
-        pairs = self._pairs(queries, self.sources)
-        return torch.cat([pairs.permute(2, 0, 1, 3), self.bias[:, queries].unsqueeze(0)])
+        queries = slice(0, self.rest.shape[2]) if queries is None else queries
+        sources = slice(0, self.sources)
+        pairs = self._pairs([part.vectors() for part in self._parts], queries, sources)
+        return torch.cat([pairs.transpose(0, 1), self.rest[:, :, queries]])
+
+    @property
+    def _parts(self) -> tuple[Attended | Fed, ...]:
+        return tuple(part for part in (self.attended_part, self.fed) if part is not None)
+
+    def _own_part(self) -> Tensor:
+        return torch.zeros_like(self.rest[0]) if self.own_part is None else self.own_part
 
     def _untouched(self) -> Tensor:
-        if self.own_part is None or self.attended_part is not None or self.fed is not None:
+        if self.own_part is None or self._parts:
             raise RunError("attention over terms which are mixed already does not stay factored")
         return self.own_part
 
     def _zeros(self) -> Tensor:
-        batch, tokens, _ = self.bias.shape
-        return self.bias.new_zeros(batch, tokens, self.sources)
+        _, batch, tokens, _ = self.rest.shape
+        return self.rest.new_zeros(batch, self.sources, tokens)
 
-    def _with_own(self, pairs: Tensor, own: Tensor, bias: Tensor) -> Tensor:
-        if self.own_part is not None:
-            pairs.diagonal(dim1=-2, dim2=-1).copy_(own)
-        return torch.cat([pairs.permute(2, 0, 1), bias.unsqueeze(0)])
+    def _factored(self, measure: Callable[[Attended, slice, slice], Tensor]) -> Tensor:
+        """Measure pairs of the attention part, as few at a time as the budget asks for; (batch, source, token)."""
+        out, part = self._zeros(), self.attended_part
+        if part is None:
+            return out
+        heads, _, width = part.output.shape
+        for queries, sources in self._blocks(2 * heads * width, 6 * heads):
+            out[:, sources, queries] = measure(part, queries, sources)
+        return out
 
-    def _pairs(self, queries: slice, sources: int) -> Tensor:
-        found = [part.pairs(queries, sources) for part in (self.attended_part, self.fed) if part is not None]
-        batch, _, hidden = self.bias.shape
-        pairs = found[0] if found else self.bias.new_zeros(batch, queries.stop - queries.start, sources, hidden)
-        for more in found[1:]:
-            pairs = pairs + more
+    def _with_own(self, pairs: Tensor, measure: Callable[[Tensor], Tensor], rest: Tensor) -> Tensor:
         if self.own_part is not None:
-            places = torch.arange(queries.start, queries.stop, device=pairs.device)
-            pairs[:, places - queries.start, places] += self.own_part[:, queries]
+            pairs.diagonal(dim1=-2, dim2=-1).copy_(measure(self.own()))
+        return torch.cat([pairs.transpose(0, 1), rest])
+
+    def _pairs(self, vectors: list[Tensor | tuple[Tensor, ...]], queries: slice, sources: slice) -> Tensor:
+        """Make the vectors of some pairs, shape (batch, source, query, hidden)."""
+        _, batch, _, hidden = self.rest.shape
+        pairs: Tensor | None = None
+        for part, given in zip(self._parts, vectors, strict=True):
+            # Each part gets back what its own method made.
+            more = part.pairs(given, queries, sources)  # type: ignore[arg-type]
+            pairs = more if pairs is None else pairs.add_(more)
+        if pairs is None:
+            pairs = self.rest.new_zeros(batch, sources.stop - sources.start, queries.stop - queries.start, hidden)
+        if self.own_part is not None:
+            start = max(queries.start, sources.start)
+            places = torch.arange(start, max(start, min(queries.stop, sources.stop)), device=pairs.device)
+            pairs[:, places - sources.start, places - queries.start] += self.own_part[:, places]
         return pairs
 
-    def _reduced(self, function: Callable[[Tensor, slice], Tensor], bias: Tensor) -> Tensor:
+    def _reduced(self, function: Callable[[Tensor, slice], Tensor], rest: Tensor) -> Tensor:
         out = self._zeros()
-        for queries in self._query_chunks():
-            sources = queries.stop if self.causal and self.own_part is not None else self.sources
-            out[:, queries, :sources] = function(self._pairs(queries, sources), queries)
-            if sources < self.sources:
-                nothing = self.bias.new_zeros(len(out), queries.stop - queries.start, 1, self.bias.shape[-1])
-                out[:, queries, sources:] = function(nothing, queries)
-        return torch.cat([out.permute(2, 0, 1), bias.unsqueeze(0)])
+        every = slice(0, out.shape[-1])
+        if self.causal:
+            # What is never computed, above the diagonal, is what the function makes of nothing.
+            out[:] = function(self.rest.new_zeros(out.shape[0], 1, 1, self.rest.shape[-1]), every)
+        heads = 0 if self.attended_part is None else self.attended_part.output.shape[0]
+        inner = 0 if self.fed is None else self.fed.width
+        heads = max(heads, 0 if self.fed is None else self.fed.inner[0].output.shape[0])
+        hidden, seen, given = self.rest.shape[-1], slice(0, 0), list[Tensor | tuple[Tensor, ...]]()
+        for queries, sources in self._blocks(heads * (hidden + inner), 4 * hidden + 2 * inner):
+            if sources != seen:
+                seen, given = sources, [part.vectors(sources) for part in self._parts]
+            out[:, sources, queries] = function(self._pairs(given, queries, sources), queries)
+        return torch.cat([out.transpose(0, 1), rest])
 
-    def _query_chunks(self) -> Iterator[slice]:
-        batch, tokens, hidden = self.bias.shape
-        inner = 0 if self.fed is None else 2 * self.fed.down.shape[0]
-        size = max(1, self.budget // max(1, batch * self.sources * (2 * hidden + inner) * self.bias.element_size()))
-        for start in range(0, tokens, size):
-            yield slice(start, min(tokens, start + size))
-
-
-def _values(
-    states: Float[Tensor, "batch source hidden"], weights: AttentionWeights, *, value_bias: bool
-) -> Float[Tensor, "batch source head hidden"]:
-    """F_j^h = (x_j W_V^h [+ b_V^h]) W_O^h."""
-    shape = weights.shape
-    values = (states @ weights.value.weight).reshape(*states.shape[:-1], shape.kv_heads, shape.head_dim)
-    values = values.repeat_interleave(shape.heads // shape.kv_heads, dim=-2)
-    if value_bias and weights.value_bias_heads is not None:
-        values = values + weights.value_bias_heads
-    return torch.einsum("bjhe,hed->bjhd", values, weights.output_heads)
-
-
-def _fed(part: Attended, lin: Linearised) -> Fed:
-    maps, slopes = [lin.weights.up.weight], [lin.up]
-    if lin.gate is not None and lin.weights.gate is not None:
-        maps.append(lin.weights.gate.weight)
-        slopes.append(lin.gate)
-    inner = tuple(replace(part, values=part.values @ map_) for map_ in maps)
-    return Fed(inner, tuple(slopes), lin.weights.down.weight, torch.ones_like(part.row))
+    def _blocks(self, per_source: int, per_pair: int) -> Iterator[tuple[slice, slice]]:
+        """Cut the map into ranges of queries and sources, so that so many numbers for each stay within the budget."""
+        _, batch, tokens, _ = self.rest.shape
+        room = max(1, self.budget // (batch * self.rest.element_size()))
+        width = min(self.sources, max(1, room // 4 // max(1, per_source)))
+        height = max(1, min(tokens, room // 2 // (width * per_pair)))
+        if self.causal:
+            cut = max(1, -(-tokens // CAUSAL_CUTS))
+            width, height = min(width, cut), min(height, cut)
+        for start in range(0, self.sources, width):
+            stop = min(self.sources, start + width)
+            for first in range(start if self.causal else 0, tokens, height):
+                yield slice(first, min(tokens, first + height)), slice(start, stop)
 
 
 @dataclass(frozen=True)
@@ -375,23 +287,29 @@ class FactoredStart:
     ----------
     causal
         A token gets nothing from later ones.
+    labels
+        Labels beside the tokens.
     sources
-        None for self-attention; for cross-attention the number of encoder positions, where the decoder's own
-        stream belongs to no source token.
+        None for self-attention; for cross-attention the number of encoder positions, and the decoder's own stream
+        stands under the first of ``labels``.
     budget
         Bytes that vectors of pairs may take at a time.
     """
 
     causal: bool
+    labels: tuple[Component, ...] = (BIAS,)
     sources: int | None = None
     budget: int = BUDGET
 
     def terms(self, state: Float[Tensor, "batch token hidden"]) -> FactoredTerms:
-        """Put every token's state under its own label; in cross-attention, under none."""
-        if self.sources is not None:
-            return FactoredTerms(None, state, self.sources, budget=self.budget)
-        return FactoredTerms(state, torch.zeros_like(state), state.shape[1], self.causal, budget=self.budget)
+        """Put every token's state under its own label; in cross-attention, all under one."""
+        rest = state.new_zeros((len(self.labels), *state.shape))
+        if self.sources is None:
+            return FactoredTerms(state, rest, state.shape[1], self.labels, self.causal, budget=self.budget)
+        rest[0] = state
+        return FactoredTerms(None, rest, self.sources, self.labels, crossing=True, budget=self.budget)
 
     def encoder(self, state: Float[Tensor, "batch source hidden"]) -> FactoredTerms:
         """Put every source token's state under its own label."""
-        return FactoredTerms(state, torch.zeros_like(state), state.shape[1], budget=self.budget)
+        rest = state.new_zeros((len(self.labels), *state.shape))
+        return FactoredTerms(state, rest, state.shape[1], self.labels, crossing=True, budget=self.budget)

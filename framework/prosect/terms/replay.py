@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from prosect.errors import RunError
 from prosect.model.capture import BlockCapture, Needs
 from prosect.model.weights import Affine, BlockWeights, NormWeights, affine, norm_weights, submodule
 from prosect.terms.addends import Addends, Seen
@@ -133,11 +134,11 @@ class Replay:
     def block(self, capture: BlockCapture) -> None:
         """Send the terms through one finished block."""
         number, block = capture.number, self._stream.blocks[capture.number - 1]
+        walk, first = _Walk(self, block, capture), _first_stage(block, self.rules)
         if self.rules.span == "block":
-            self._terms = self.start.terms(self.pick(capture.inputs[""]))
+            self._terms = self.start.terms(walk.entering(first))
         terms = self._standing()
-        walk = _Walk(self, block, capture)
-        for place, stage in enumerate(block.stages):
+        for place, stage in enumerate(block.stages[first:], first):
             terms = walk.stage(terms, place, stage)
         self._terms, self._state = terms, self.pick(capture.outputs[""])
         self._emit(number, terms, self._state)
@@ -208,6 +209,13 @@ class _Walk:
         self._scoped = replay.scope_sink is not None and capture.number in replay.layers
         self._name = ""
 
+    def entering(self, place: int) -> Tensor:
+        """Return the true stream that a stage reads."""
+        state = self._seen.input("") if place == 0 else self._before(place)
+        if state is None:
+            raise RunError(f"block {self._seen.number}: no module shows the stream before stage {place + 1}")
+        return state
+
     def stage(self, terms: Carried, place: int, stage: Stage) -> Carried:
         """Send terms through one stage."""
         before = stage.branches[0].norm_before
@@ -242,10 +250,9 @@ class _Walk:
     def _read(self, terms: Carried, branch: Branch, passed: str, *, fresh: bool) -> Carried | None:
         """Return what a branch reads: the stream, or a normed copy; None where its rule does not look at it."""
         replay, norm = self._replay, branch.norm_before
-        if not replay.addends.reads(branch.sublayer):
-            return None
-        if norm is None:
-            return terms
+        reads = replay.addends.reads(branch.sublayer)
+        if norm is None or not (reads or (self._scoped and passed)):
+            return terms if reads else None
         if fresh:
             return replay.start.terms(self._seen.output(norm.path))
         read = terms.copy()
@@ -253,7 +260,7 @@ class _Walk:
         kept, self._name = self._name, passed
         self._reach("_norm", read, self._seen.output(norm.path))
         self._name = kept
-        return read
+        return read if reads else None
 
     def _norm(self, terms: Carried, norm: Norm, part: str) -> None:
         y, site = self._seen.input(norm.path), Site("bias", self._seen.number, part=part)
@@ -274,8 +281,22 @@ class _Walk:
             return self._seen.input(stage.norm.path) if self._scoped else None
         if place == len(self._block.stages) - 1:
             return self._seen.output("")
-        following = self._block.stages[place + 1].branches[0].norm_before
+        return self._before(place + 1)
+
+    def _before(self, place: int) -> Tensor | None:
+        """Return the true stream that a later stage reads, where some module shows it."""
+        norm, following = self._block.stages[place - 1].norm, self._block.stages[place].branches[0].norm_before
+        if norm is not None:
+            return self._seen.output(norm.path)
         return None if following is None else self._seen.input(following.path)
+
+
+def _first_stage(block: Block, rules: Rules) -> int:
+    """Place of the stage where a block's replay starts: across streams, that of cross-attention."""
+    if not (rules.crossing and rules.span == "block"):
+        return 0
+    kinds = [{branch.sublayer.kind for branch in stage.branches} for stage in block.stages]
+    return next(place for place, found in enumerate(kinds) if "cross_attention" in found)
 
 
 def _last_module(sublayer: Sublayer) -> str:

@@ -91,7 +91,7 @@ def only(terms: FactoredTerms, sentence: int) -> FactoredTerms:
     return replace(
         terms,
         own_part=None if own is None else own[one],
-        bias=terms.bias[one],
+        rest=terms.rest[:, one],
         attended_part=None
         if part is None
         else replace(part, alpha=part.alpha[one], values=part.values[one], row=part.row[one]),

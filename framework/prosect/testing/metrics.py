@@ -15,7 +15,8 @@ from prosect.planning.model import Bound
 from prosect.plugins.declarations import MetricDeclaration
 from prosect.plugins.registry import load_registry
 from prosect.terms.dense import DenseTerms
-from prosect.terms.factored import Attended, FactoredTerms
+from prosect.terms.factored import FactoredTerms
+from prosect.terms.pairs import Attended
 from prosect.terms.reading import Reading
 from prosect.terms.terms import Terms
 from prosect.vocab.components import Component
@@ -155,8 +156,8 @@ def loaded(declaration: MetricDeclaration, options: Mapping[str, Any]) -> Measur
 def random_factored_terms() -> FactoredTerms:
     """Terms of two sentences of 4 tokens, 2 heads, 5 coordinates."""
     alpha = _random(2, 2, 4, 4).softmax(dim=-1)
-    attended = Attended(alpha=alpha, values=_random(2, 4, 2, 5), row=_random(2, 4, 1))
-    return FactoredTerms(own_part=_random(2, 4, 5), bias=_random(2, 4, 5), sources=4, attended_part=attended)
+    part = Attended(alpha=alpha, values=_random(2, 4, 2, 3), output=_random(2, 3, 5), row=_random(2, 4, 1))
+    return FactoredTerms(own_part=_random(2, 4, 5), rest=_random(1, 2, 4, 5), sources=4, attended_part=part)
 
 
 def _components(number: int) -> tuple[Component, ...]:

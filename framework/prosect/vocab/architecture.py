@@ -13,8 +13,8 @@ parallel blocks (two branches in one stage). All paths are relative to the block
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Final, Literal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -278,7 +278,14 @@ class Block:
         return tuple(norm for norm in found if norm is not None)
 
 
-StreamName = Literal["main", "encoder", "decoder"]
+StreamName = Literal["main", "encoder", "decoder", "cross"]
+#: The node, beside those of the streams, for what tokens of the encoder give to those of the decoder.
+CROSS: Final = "cross"
+
+
+def fed_stream(name: str) -> str:
+    """Stream whose tokens stand on the axis ``token`` of a node: the decoder's for ``cross``."""
+    return "decoder" if name == CROSS else name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -288,7 +295,8 @@ class Stream:
     Attributes
     ----------
     name
-        ``main`` for models of one stream, else ``encoder`` or ``decoder``.
+        ``main`` for models of one stream, else ``encoder`` or ``decoder``; ``cross`` is the decoder once more, looked
+        at for what it takes from the encoder (`Architecture.crossing`).
     hidden
         Width of the residual stream.
     embedding_norm
@@ -351,3 +359,11 @@ class Architecture:
             if stream.name == name:
                 return stream
         raise KeyError(name)
+
+    @property
+    def crossing(self) -> Stream | None:
+        """The decoder under the name ``cross``; None where no token looks at an encoder."""
+        for stream in self.streams:
+            if stream.name == "decoder":
+                return replace(stream, name="cross")
+        return None

@@ -51,4 +51,8 @@ class Component:
 
 INPUT: Final = Component("input", "input")
 BIAS: Final = Component("bias", "bias")
+#: What a decoder's own stream holds, where labels are the encoder's tokens.
+OWN: Final = Component("own", "input")
+#: What cross-attention brings in, where it is one term.
+SOURCE: Final = Component("source", "source")
 TOTAL: Final = Component("total", "total")

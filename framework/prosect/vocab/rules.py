@@ -8,6 +8,7 @@ from typing import Final, Literal
 
 from prosect.vocab.architecture import Attention, Stream
 from prosect.vocab.components import BIAS, KINDS, Component, Kind, Site
+from prosect.vocab.scopes import cross_scopes, stream_scopes
 
 Readout = Literal["hidden_states", "residual", "final_norm"]
 
@@ -22,7 +23,8 @@ class Rules:
         The component under which the vector entering the residual stream at a site is booked.
     start
         ``input``: the embeddings are one term; ``tokens``: every token of the sentence (or group of tokens) is
-        a term of its own, and the labels are those tokens.
+        a term of its own, and the labels are those tokens; ``encoder_tokens`` (in the node ``cross``): the labels are
+        the tokens of the encoder, and what the stream itself holds stands under the label of the input.
     group
         Where the replay starts from tokens: each ``token`` is a term, or the whole ``stream`` is one, under the
         label of the input; any other word names a coordinate of the tokens, and those with the same value are one term.
@@ -61,7 +63,7 @@ class Rules:
     """
 
     book: Callable[[Site], Component]
-    start: Literal["input", "tokens"] = "input"
+    start: Literal["input", "tokens", "encoder_tokens"] = "input"
     group: str = "token"
     span: Literal["stack", "block"] = "stack"
     attention: Literal["source", "propagate"] = "source"
@@ -79,8 +81,13 @@ class Rules:
 
     @property
     def by_token(self) -> bool:
-        """Whether the labels are the tokens of the sentence."""
-        return self.start == "tokens" and self.group == "token"
+        """Whether the labels are the tokens of the sentence, or of the encoder's."""
+        return self.start != "input" and self.group == "token"
+
+    @property
+    def crossing(self) -> bool:
+        """Whether the labels are the tokens of the encoder."""
+        return self.start == "encoder_tokens"
 
     @property
     def annotation(self) -> str | None:
@@ -110,13 +117,13 @@ def sites(stream: Stream, *, heads: bool) -> tuple[Site, ...]:
 def components(stream: Stream, rules: Rules) -> tuple[Component, ...]:
     """Label a replay in the order of the ``component`` axis: by kind, then block, then head."""
     seen = dict.fromkeys(rules.book(site) for site in sites(stream, heads=rules.heads))
-    shared = rules.start == "tokens" and rules.bias == "share_abs_dot"
+    shared = rules.start != "input" and rules.bias == "share_abs_dot"
     return tuple(sorted((label for label in seen if not (shared and label == BIAS)), key=_place))
 
 
 def shown(stream: Stream, rules: Rules) -> tuple[Component, ...]:
     """Labels of the results: those of the replay without a bias that is dropped."""
-    dropped = rules.start == "tokens" and rules.bias == "drop"
+    dropped = rules.start != "input" and rules.bias == "drop"
     return tuple(label for label in components(stream, rules) if not (dropped and label == BIAS))
 
 
@@ -125,6 +132,30 @@ def split_heads(stream: Stream, rules: Rules) -> tuple[Component, ...]:
     if rules.per_source is None:
         return ()
     return tuple(component for component in components(stream, rules) if component.kind == rules.per_source)
+
+
+def beside(stream: Stream, rules: Rules) -> tuple[Component, ...]:
+    """Labels of a replay beside those of the tokens: of all sites but where the tokens come in; the bias last."""
+    entry = "cross_attention" if rules.crossing else "input"
+    seen = {rules.book(site) for site in sites(stream, heads=rules.heads) if site.kind != entry}
+    found = tuple(sorted(seen - {BIAS}, key=_place))
+    return found if rules.bias == "share_abs_dot" else (*found, BIAS)
+
+
+def suffix(component: Component) -> str:
+    """How a label beside the tokens is written in names of variables: ``encoder`` for what cross-attention brings."""
+    return "encoder" if component.kind == "source" else component.label
+
+
+def scopes_read(stream: Stream, rules: Rules) -> tuple[str, ...]:
+    """Scopes at which terms are read, in order; empty for the state after each block."""
+    if rules.scopes is None:
+        return ()
+    found = cross_scopes(stream) if rules.crossing else stream_scopes(stream)
+    if rules.cross_attention == "source":
+        # Its output belongs to none of the labels before it is added to the stream.
+        found = tuple(name for name in found if not name.startswith("cross") or "_res" in name)
+    return found if rules.scopes == ("all",) else tuple(name for name in found if name in rules.scopes)
 
 
 def _place(component: Component) -> tuple[int, int, int]:

@@ -19,6 +19,15 @@ def stream_scopes(stream: Stream) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for block in stream.blocks for name in scopes(block)))
 
 
+def cross_scopes(stream: Stream) -> tuple[str, ...]:
+    """Names of the scopes from cross-attention on, of all blocks, in order."""
+    return tuple(dict.fromkeys(name for block in stream.blocks for name in _from_crossing(scopes(block))))
+
+
+def _from_crossing(names: tuple[str, ...]) -> tuple[str, ...]:
+    return names[names.index(SHORT["cross_attention"]) :] if SHORT["cross_attention"] in names else ()
+
+
 def scopes(block: Block) -> tuple[str, ...]:
     """Names of a block's scopes in the order in which a replay passes them."""
     found: list[str] = []

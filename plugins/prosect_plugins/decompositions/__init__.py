@@ -102,6 +102,8 @@ def prosect_decompositions() -> Sequence[DecompositionDeclaration]:
             metrics=("weight", "weighted_norm", "value_norm", "attention_norm"),
             captures=frozenset({"attention"}),
             first_layer=1,
+            crosses=True,
+            version=2,
             references=("Kobayashi et al. 2020, eq. 4-7",),
         ),
         DecompositionDeclaration(
@@ -112,6 +114,8 @@ def prosect_decompositions() -> Sequence[DecompositionDeclaration]:
             metrics=("norm", "mixing_ratio"),
             captures=frozenset({"attention"}),
             first_layer=1,
+            crosses=True,
+            version=2,
             references=("Kobayashi et al. 2021, section 3", "Kobayashi et al. 2024, section 3"),
         ),
         DecompositionDeclaration(

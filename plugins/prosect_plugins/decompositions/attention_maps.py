@@ -7,17 +7,19 @@ every part by its own mean, the feed-forward block is made linear. Biases belong
 
 from __future__ import annotations
 
-from prosect.api import BIAS, Component, Rules, Site, Stream
+from prosect.api import BIAS, OWN, SOURCE, Component, Rules, Site, Stream
 from prosect_plugins.decompositions import AttentionMapsOptions
 
 
 def rules(options: AttentionMapsOptions, stream: Stream) -> Rules:
     """Make the table of rules."""
+    crossing = stream.name == "cross"
     return Rules(
-        book=_bias,
-        start="tokens",
+        book=_book,
+        start="encoder_tokens" if crossing else "tokens",
         span="block",
         attention="propagate",
+        cross_attention="propagate" if crossing else "source",
         feed_forward=options.feed_forward,
         gated=options.gated,
         value_bias="token",
@@ -26,5 +28,6 @@ def rules(options: AttentionMapsOptions, stream: Stream) -> Rules:
     )
 
 
-def _bias(_site: Site) -> Component:
-    return BIAS
+def _book(site: Site) -> Component:
+    """Book what the decoder holds itself apart from the encoder's tokens, and what those give from its own."""
+    return {"input": OWN, "cross_attention": SOURCE}.get(site.kind, BIAS)

@@ -101,7 +101,9 @@ def _map_metrics() -> list[MetricDeclaration]:
         _token_metric(
             "value_norm",
             "Norm of a token's transformed value, |f(x)|.",
-            Variable(name="value_norm", dims=("head", "token"), long_name="norm of the value", units=UNITS),
+            Variable(
+                name="value_norm", dims=("head", "token"), long_name="norm of the value", units=UNITS, of_source=True
+            ),
             "never undefined",
             KOBAYASHI_2020,
             module="maps",

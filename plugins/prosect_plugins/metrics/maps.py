@@ -18,7 +18,7 @@ def weight(reading: Reading, total: Tensor, _options: Options) -> Float[Tensor, 
 
 def value_norm(reading: Reading, total: Tensor, _options: Options) -> Float[Tensor, "head batch token"]:
     """|f^h(x_j)|, the norm of each token's transformed value (Kobayashi et al. 2020)."""
-    norms: Tensor = torch.linalg.vector_norm(_part(reading).values, dim=-1)
+    norms: Tensor = torch.linalg.vector_norm(_part(reading).vectors(), dim=-1)
     return norms.movedim(-1, 0)
 
 
@@ -29,15 +29,17 @@ def weighted_norm(reading: Reading, total: Tensor, options: Options) -> Float[Te
 
 def attention_norm(reading: Reading, total: Tensor, _options: Options) -> Float[Tensor, "batch token source"]:
     """|sum_h alpha_ij^h f^h(x_j)|: heads summed as vectors, then the norm (Kobayashi et al. 2020)."""
-    return reading.norm()[:-1].movedim(0, -1)
+    return reading.norm()[: _factored(reading).sources].movedim(0, -1)
 
 
 def mixing_ratio(reading: Reading, total: Tensor, _options: Options) -> Float[Tensor, "batch token"]:
-    """|sum_{j != i} t_ij| / (|sum_{j != i} t_ij| + |t_ii|) (Kobayashi et al. 2021); NaN where both are 0."""
+    """|sum_{j != i} t_ij| / (|sum_{j != i} t_ij| + |t_ii|) (Kobayashi et al. 2021); NaN where both are 0.
+
+    Across streams, what all tokens of the encoder give stands against what the decoder's own stream holds.
+    """
     terms = _factored(reading)
-    own = terms.own()
-    mixed = torch.linalg.vector_norm(terms.source_sum() - own, dim=-1)
-    ratio: Tensor = mixed / (mixed + torch.linalg.vector_norm(own, dim=-1))
+    mixed = torch.linalg.vector_norm(terms.mixed(), dim=-1)
+    ratio: Tensor = mixed / (mixed + torch.linalg.vector_norm(terms.own(), dim=-1))
     return ratio
 
 
