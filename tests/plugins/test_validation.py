@@ -96,6 +96,14 @@ def test_a_good_declaration_has_no_fault(what):
         ("metric", {"produces": ("norm",)}, "field 'produces': Input should be an instance of Variable"),
         ("metric", {"produces": (replace(VARIABLE, name="a b"),)}, "variable 'a b' must start with a letter"),
         ("metric", {"produces": (replace(VARIABLE, dims=["token"]),)}, "variable 'norm': field 'dims'"),
+        ("metric", {"form": "accumulator"}, "variable 'norm' has the dimension 'token', which an accumulator"),
+        (
+            "metric",
+            {"form": "accumulator", "produces": (replace(VARIABLE, dims=("a b",)),)},
+            "dimension of variable 'norm' 'a b' must start with a letter",
+        ),
+        ("metric", {"produces": (replace(VARIABLE, dtype="int8"),)}, "variable 'norm': field 'dtype'"),
+        ("metric", {"footprint": 3}, "field 'footprint': Input should be callable"),
         ("metric", {"form": "tokens"}, "field 'form': Input should be 'token', 'accumulator' or 'derived'"),
     ],
 )

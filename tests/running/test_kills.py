@@ -31,7 +31,12 @@ def spec_file(tmp_path: Path) -> Path:
         "corpora": {"c": {"kind": "token_ids", "path": "ids.jsonl", "token_annotations": []}},
         "analyses": {
             "a": {"corpus": "c", "decomposition": "sum_of_factors", "keep": ["terms"]},
-            "b": {"corpus": "c", "decomposition": {"name": "sum_of_factors", "by": "head"}, "metrics": ["norm", "dot"]},
+            "b": {
+                "corpus": "c",
+                "decomposition": {"name": "sum_of_factors", "by": "head"},
+                "metrics": ["norm", "dot", {"name": "dispersion", "selection": ["all", "no_first"]}],
+            },
+            "d": {"corpus": "c", "decomposition": "sum_of_factors", "metrics": ["dispersion"]},
         },
         "compute": {"device": "cpu", "unit_tokens": -(-tokens // UNITS), "batch_tokens": 64},
     }
@@ -86,7 +91,7 @@ def test_killed_at_random_moments_and_continued_it_gives_the_same_bits(spec_file
     chance = random.Random(7)
     store = tmp_path / "killed.zarr"
     written = []
-    for units in sorted(chance.sample(range(2 * UNITS - 1), 5)):
+    for units in sorted(chance.sample(range(3 * UNITS - 1), 5)):
         process = start(spec_file, store)
         wait_for_units(process, store, units)
         time.sleep(chance.random() * 0.05)

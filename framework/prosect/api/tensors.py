@@ -3,6 +3,7 @@
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from prosect.measures.accumulator import Accumulator, Axis, Context, Finaliser, State, Statistic, Values
 from prosect.model.head import Head, HeadView
 from prosect.terms.dense import DenseTerms
 from prosect.terms.factored import FactoredTerms
@@ -11,16 +12,23 @@ from prosect.terms.reading import Reading, TokenView
 from prosect.terms.terms import Terms
 
 __all__ = [
+    "Accumulator",
     "Attended",
+    "Axis",
     "Bool",
+    "Context",
     "DenseTerms",
     "FactoredTerms",
+    "Finaliser",
     "Float",
     "Head",
     "HeadView",
     "Int",
     "Reading",
+    "State",
+    "Statistic",
     "Tensor",
     "Terms",
     "TokenView",
+    "Values",
 ]

@@ -52,7 +52,7 @@ def _where(summary: Summary) -> str:
 
 def _first_variables(tree: xr.DataTree, step: Step) -> Iterator[tuple[str, xr.DataArray]]:
     """First variable over (layer, component, token) that a step names, of its node or of each of its streams."""
-    names = (variable.name for metric in step.metrics for variable in metric.declaration.produces)
+    names = (variable.name for metric in step.metrics for variable in metric.declaration.variables(metric.options))
     for name in names:
         found = [(node.path.lstrip("/"), node.ds[name]) for node in tree[step.node].subtree if name in node.data_vars]
         if found and all(set(variable.dims) == {LAYER, COMPONENT, TOKEN} for _, variable in found):

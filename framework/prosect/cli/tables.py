@@ -12,19 +12,24 @@ from prosect.planning.model import Plan, Step
 from prosect.vocab.architecture import fed_stream
 
 _UNKNOWN: Final = "unknown until loaded"
-_HEADINGS: Final = ("step", "tokens", "layers × components", "bytes", "state", "why")  # noqa: RUF001 - the sign of multiplication is meant
-_RIGHT: Final = frozenset({1, 3})
+_HEADINGS: Final = ("step", "tokens", "layers × components", "bytes", "running state", "state", "why")  # noqa: RUF001 - the sign of multiplication is meant
+_RIGHT: Final = frozenset({1, 3, 4})
+_RUNNING: Final = 4
 
 
 def plan_table(plan: Plan) -> str:
     """Write a plan as a table with one line per step, and the store below it."""
     rows = [
-        (step.node, _tokens(step), _shape(step), output.size(step.cost.bytes), step.state, step.why)
+        (step.node, _tokens(step), _shape(step), output.size(step.cost.bytes), _running(step), step.state, step.why)
         for step in plan.steps
     ]
+    # Nothing accumulates in most specs.
+    shown = [place for place in range(len(_HEADINGS)) if place != _RUNNING or any(row[_RUNNING] for row in rows)]
+    right = frozenset(number for number, place in enumerate(shown) if place in _RIGHT)
+    table = output.table([_HEADINGS[place] for place in shown], [[row[p] for p in shown] for row in rows], right)
     where = "nothing is stored" if plan.store is None else f"store: {plan.store}"
     estimated = "" if all(step.cost.exact for step in plan.steps) else "; ~ is estimated, --tokenise counts"
-    return f"{output.table(_HEADINGS, rows, _RIGHT)}\n\n{where}{estimated}"
+    return f"{table}\n\n{where}{estimated}"
 
 
 def plan_record(plan: Plan) -> dict[str, Any]:
@@ -36,6 +41,11 @@ def _tokens(step: Step) -> str:
     if step.cost.tokens is None:
         return "?"
     return f"{step.cost.tokens:,}" if step.cost.exact else f"~{step.cost.tokens:,}"
+
+
+def _running(step: Step) -> str:
+    """Size of what accumulators have gathered; empty for a step without any."""
+    return "" if step.cost.state == 0 else output.size(step.cost.state)
 
 
 def _shape(step: Step) -> str:
@@ -71,6 +81,7 @@ def _step_record(step: Step) -> dict[str, Any]:
         "tokens": step.cost.tokens,
         "bytes": step.cost.bytes,
         "exact": step.cost.exact,
+        "running_state_bytes": step.cost.state,
         "state": step.state,
         "why": step.why,
         "digest": step_digest(step.config),

@@ -35,12 +35,7 @@ class Measure:
     @property
     def variables(self) -> tuple[Variable, ...]:
         """What it produces."""
-        return self.bound.declaration.produces
-
-    @property
-    def requires_head(self) -> bool:
-        """Whether it reads the model's own head."""
-        return "head" in self.bound.declaration.requires
+        return self.bound.declaration.variables(self.bound.options)
 
     def __call__(self, terms: Terms, total: Tensor) -> dict[str, Tensor]:
         """Measure one layer; every variable has the axes of its declaration, ``token`` in their place."""
@@ -49,8 +44,9 @@ class Measure:
 
 
 def load_measures(metrics: Sequence[Bound[MetricDeclaration]]) -> tuple[Measure, ...]:
-    """Load the implementations of token metrics; UsageError for a metric of another form."""
+    """Load the implementations of the token metrics among some; UsageError for a metric of stored results."""
     for metric in metrics:
-        if metric.declaration.form != "token":
-            raise UsageError(f"{metric.name!r} is no token metric: it cannot stand under 'metrics'")
-    return tuple(Measure(metric, cast("TokenMetric", implementation(metric.declaration))) for metric in metrics)
+        if metric.declaration.form == "derived":
+            raise UsageError(f"{metric.name!r} is computed from stored results: it cannot stand under 'metrics'")
+    chosen = [metric for metric in metrics if metric.declaration.form == "token"]
+    return tuple(Measure(metric, cast("TokenMetric", implementation(metric.declaration))) for metric in chosen)

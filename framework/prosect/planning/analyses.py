@@ -158,7 +158,7 @@ def _metrics(
 def _check_variables(bench: Bench, found: list[tuple[KeyPath, Bound[MetricDeclaration]]]) -> None:
     seen: Counter[str] = Counter()
     for place, metric in found:
-        for variable in metric.declaration.produces:
+        for variable in metric.declaration.variables(metric.options):
             seen[variable.name] += 1
             if seen[variable.name] > 1:
                 bench.note(place, f"the variable {variable.name!r} is already written by a metric of this analysis")

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from math import ceil, prod
 from pathlib import Path
 from typing import Final
 
+from prosect.planning.accumulated import accumulators, sizes_of, state_bytes, variables
 from prosect.planning.axes import Axes
 from prosect.planning.corpora import files_by_option
 from prosect.planning.layers import layers_by_stream
 from prosect.planning.model import Cost, PlannedCorpus, PlannedModel, Step
 from prosect.planning.shapes import Shape, shapes
-from prosect.plugins.declarations import node_dims
+from prosect.plugins.declarations import Sizes, node_dims
 from prosect.vocab import dims
 from prosect.vocab.architecture import fed_stream
 
@@ -30,6 +31,7 @@ BYTES_PER_ID: Final = 6
 class _Array:
     dims: tuple[str, ...]
     itemsize: int
+    own: Mapping[str, int] = field(default_factory=dict)
 
     def bytes(self, lengths: Mapping[str, int | None]) -> int | None:
         """Bytes before compression; None where a dimension's length is not known."""
@@ -44,7 +46,8 @@ def step_cost(step: Step, axes: Mapping[str, Axes] | None, counter: TokenCounter
     counted = counter(step.model, step.corpus) if counter else _estimated(step.corpus, streams)
     tokens = {name: counted.get(name) for name in streams}
     size = None if axes is None else _bytes(step, axes, tokens)
-    return Cost(tokens=_sum(tokens.values()), bytes=size, exact=counter is not None)
+    state = _state(step, axes, tokens) if accumulators(step) else 0
+    return Cost(tokens=_sum(tokens.values()), bytes=size, exact=counter is not None, state=state)
 
 
 def _bytes(step: Step, axes: Mapping[str, Axes], tokens: Mapping[str, int | None]) -> int | None:
@@ -52,13 +55,18 @@ def _bytes(step: Step, axes: Mapping[str, Axes], tokens: Mapping[str, int | None
     if by_stream is None:
         return None
     found = {shape.name: shape for shape in shapes(step.model) or ()}
-    arrays = [(name, array) for name in axes for array in _arrays(step, axes[name])]
+    arrays = [
+        (name, array)
+        for name in axes
+        for array in _arrays(step, axes[name], sizes_of(found[fed_stream(name)], axes[name], tokens[fed_stream(name)]))
+    ]
     longest = _longest(step.corpus) if any(dims.SOURCE in array.dims for _, array in arrays) else None
     sizes = []
     for name, array in arrays:
         fed = fed_stream(name)
         lengths = _lengths(found[fed], axes[name], tokens[fed])
         lengths |= {dims.LAYER: len(by_stream[fed]), dims.SOURCE: longest, dims.SOURCE_TOKEN: tokens.get("encoder")}
+        lengths |= array.own
         sizes.append(array.bytes(lengths))
     return _sum(sizes)
 
@@ -74,13 +82,31 @@ def _lengths(shape: Shape, axes: Axes, tokens: int | None) -> dict[str, int | No
     }
 
 
-def _arrays(step: Step, axes: Axes) -> Iterator[_Array]:
+def _state(step: Step, axes: Mapping[str, Axes] | None, tokens: Mapping[str, int | None]) -> int | None:
+    """Bytes of what accumulators gather at all layers and scopes of all streams."""
+    by_stream = layers_by_stream(step.model, step.layer_selection, step.decomposition.declaration)
+    if axes is None or by_stream is None:
+        return None
+    found = {shape.name: shape for shape in shapes(step.model) or ()}
+    sizes: list[int | None] = []
+    for name, own in axes.items():
+        fed = fed_stream(name)
+        sizes += state_bytes(step, sizes_of(found[fed], own, tokens[fed]), len(by_stream[fed]) * own.scopes)
+    return _sum(sizes)
+
+
+def _arrays(step: Step, axes: Axes, sizes: Sizes) -> Iterator[_Array]:
     """Every array that a step writes for a stream."""
     # Half-precision models are replayed in float32.
     computed = 8 if step.model.spec.dtype == "float64" else 4
     outer = (dims.LAYER, dims.SCOPE) if axes.scopes > 1 else (dims.LAYER,)
+    for metric in accumulators(step):
+        for dims_, itemsize, own in variables(metric, sizes):
+            yield _Array((*outer, *dims_), itemsize, own)
     for metric in step.metrics:
-        for variable in metric.declaration.produces:
+        if metric.declaration.form == "accumulator":
+            continue
+        for variable in metric.declaration.variables(metric.options):
             yield _Array((*outer, *node_dims(variable, crossing=axes.crossing)), computed)
             if axes.by_token and dims.COMPONENT in variable.dims:
                 # The tokens have an axis of their own beside the other labels.

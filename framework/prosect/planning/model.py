@@ -99,11 +99,19 @@ StepState = Literal["new", "continue", "done", "changed", "replace", "unknown"]
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """Size of a step: tokens read and bytes written. ``exact`` when the corpus was tokenised."""
+    """Size of a step: tokens read and bytes written. ``exact`` when the corpus was tokenised.
+
+    Attributes
+    ----------
+    state
+        Bytes of the running state of its accumulators, on the device (twice: of a unit too) and saved beside the
+        results until the step is finished; 0 where it has none.
+    """
 
     tokens: int | None
     bytes: int | None
     exact: bool = False
+    state: int | None = 0
 
 
 @dataclass(frozen=True, kw_only=True)

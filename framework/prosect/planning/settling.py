@@ -19,7 +19,7 @@ from prosect.planning.stepconfig import step_config
 from prosect.planning.stores import stored_steps
 from prosect.spec.models import Named
 from prosect.spec.places import KeyPath, in_order, nearest
-from prosect.vocab.dims import OTHER_COMPONENT
+from prosect.vocab.dims import COMPONENT, OTHER_COMPONENT
 
 
 def with_costs(bench: Bench, steps: tuple[Step, ...], counter: TokenCounter | None) -> tuple[Step, ...]:
@@ -87,8 +87,16 @@ def _check_annotation(bench: Bench, step: Step, name: str) -> None:
 def _check_by_token(bench: Bench, step: Step) -> None:
     name = step.decomposition.name
     for metric in step.metrics:
-        if any(OTHER_COMPONENT in variable.dims for variable in metric.declaration.produces):
+        used = {dim for variable in metric.declaration.variables(metric.options) for dim in variable.dims}
+        message = ""
+        if OTHER_COMPONENT in used:
             message = f"{metric.name!r} compares terms in pairs; {name!r} has one for every token, which is too many"
+        elif metric.declaration.form == "accumulator" and COMPONENT in used:
+            message = (
+                f"{metric.name!r} is accumulated term by term; {name!r} has one for every token of a sentence: choose "
+                "the hidden state itself (component: total), or group the tokens"
+            )
+        if message:
             bench.note(("analyses", step.analysis, "metrics"), message)
     if step.keep_terms is not None:
         message = f"the terms of {name!r} are not stored: there is one for every pair of tokens"

@@ -46,6 +46,10 @@ class StreamOptions(Options):
     num_beams: int = Field(default=1, ge=1)
 
 
+#: What a variable may be kept as, and numpy's names of these types; ``computed`` depends on the metric.
+NUMPY_DTYPES: Final = {"float64": "float64", "int64": "int64", "bool": "bool", "text": "T"}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Variable:
     """A variable that a metric or a decomposition produces.
@@ -63,6 +67,9 @@ class Variable:
     of_source
         The value belongs to the token that gives, not to the one that gets: in the node ``cross`` it stands on
         ``source_token`` instead of ``token``, and it is computed from the encoder alone.
+    dtype
+        ``computed``: as the terms were computed, float64 for an accumulator; or one of ``float64``, ``int64``
+        (counts), ``bool``, ``text``.
     """
 
     name: str
@@ -70,12 +77,49 @@ class Variable:
     long_name: str
     units: str = "1"
     of_source: bool = False
+    dtype: Literal["computed", "float64", "int64", "bool", "text"] = "computed"
 
 
 def node_dims(variable: Variable, *, crossing: bool) -> tuple[str, ...]:
     """Dimensions of a variable in a node; in ``cross`` what belongs to a source token stands on ``source_token``."""
     moved = crossing and variable.of_source
     return tuple(SOURCE_TOKEN if moved and dim == TOKEN else dim for dim in variable.dims)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sizes:
+    """What is known of an analysis when it is planned; None where something is not known yet.
+
+    Attributes
+    ----------
+    components
+        Number of labels.
+    hidden
+        Width of the hidden state.
+    tokens
+        Tokens of the corpus.
+    """
+
+    components: int | None
+    hidden: int | None
+    tokens: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Footprint:
+    """What an accumulator takes, for the plan.
+
+    Attributes
+    ----------
+    state
+        Bytes of its running state for one layer, by the names of its parts; a part of the same name (a statistic
+        that accumulators share) is counted once in an analysis. None where a size is not known yet.
+    axes
+        Lengths of the dimensions of its own (``group``); those that are left out or None count as 1 in the plan.
+    """
+
+    state: Mapping[str, int | None] = field(default_factory=dict)
+    axes: Mapping[str, int | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,8 +214,8 @@ MetricForm = Literal["token", "accumulator", "derived"]
 class MetricDeclaration(Declaration):
     """A measure.
 
-    The implementation of a ``token`` metric is
-    ``measure(terms: Terms, total: Tensor, options) -> Tensor`` (see ``prosect.api``).
+    The implementation of a ``token`` metric is ``measure(terms: Terms, total: Tensor, options) -> Tensor``, that of
+    an ``accumulator`` is ``make(options, context: Context) -> Accumulator`` (see ``prosect.api.tensors``).
 
     Attributes
     ----------
@@ -179,7 +223,12 @@ class MetricDeclaration(Declaration):
         ``token``: Terms -> numbers per token; ``accumulator``: update, merge, finalise over a
         corpus; ``derived``: xarray -> xarray.
     produces
-        Its variables. An empty tuple is not allowed.
+        Its variables with default options. An empty tuple is not allowed. Those of an accumulator have no dimension
+        ``token``, ``layer`` or ``scope``, and may have dimensions of their own.
+    produces_for
+        ``options -> variables``, where options change them; must import no torch.
+    footprint
+        ``(options, Sizes) -> Footprint`` of an accumulator, for the plan; must import no torch.
     undefined
         What stands where the value is 0/0 or otherwise undefined, in words; NaN unless said.
     requires
@@ -191,8 +240,14 @@ class MetricDeclaration(Declaration):
     form: MetricForm = "token"
     requires: frozenset[Literal["head"]] = frozenset()
     undefined: str = "NaN where a denominator is 0"
+    produces_for: Callable[[Any], tuple[Variable, ...]] | None = None
+    footprint: Callable[[Any, Sizes], Footprint] | None = None
 
     kind: ClassVar[str] = "metrics"
+
+    def variables(self, options: BaseModel) -> tuple[Variable, ...]:
+        """Return its variables under these options."""
+        return self.produces if self.produces_for is None else self.produces_for(options)
 
 
 @dataclass(frozen=True, kw_only=True)

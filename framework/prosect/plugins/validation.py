@@ -21,10 +21,14 @@ from prosect.plugins.declarations import (
     Variable,
 )
 from prosect.spec.models import CommonCorpusOptions
+from prosect.vocab.dims import LAYER, SCOPE, TOKEN
 
 NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 _DOTTED: Final = r"[^\W\d]\w*(?:\.[^\W\d]\w*)*"
 _IMPLEMENTATION: Final = re.compile(f"{_DOTTED}:{_DOTTED}")
+
+# An accumulator counts over tokens; layers and scopes are stacked by the loop.
+_GIVEN_AXES: Final = frozenset({TOKEN, LAYER, SCOPE})
 
 # Keys that a spec holds beside the options of a plugin, so that no option may have their name.
 _SPEC_KEYS: Final = {
@@ -103,7 +107,17 @@ def _metric_faults(declaration: MetricDeclaration) -> Iterator[str]:
         if wrong_types:
             return
         yield from _name_faults("variable", variable.name)
+        if declaration.form == "accumulator":
+            yield from _axis_faults(variable)
     yield from _twice("produces", tuple(variable.name for variable in declaration.produces))
+
+
+def _axis_faults(variable: Variable) -> Iterator[str]:
+    given = sorted(_GIVEN_AXES & set(variable.dims))
+    if given:
+        yield f"variable {variable.name!r} has the dimension {given[0]!r}, which an accumulator does not give itself"
+    for dim in variable.dims:
+        yield from _name_faults(f"dimension of variable {variable.name!r}", dim)
 
 
 def _corpus_faults(declaration: CorpusDeclaration) -> Iterator[str]:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from prosect.errors import UsageError
 from prosect.model.tokens import TokenStream
 from prosect.planning.model import Bound
-from prosect.plugins.declarations import Declaration, MetricDeclaration, Variable, node_dims
+from prosect.plugins.declarations import NUMPY_DTYPES, Declaration, MetricDeclaration, Variable, node_dims
 from prosect.results.coordinates import (
     component_coordinates,
     index_coordinate,
@@ -49,6 +49,8 @@ class Extent:
         Names on the axis of scopes.
     source_stream, unit_source_tokens
         In the node ``cross``: the encoder's tokens, and the length of a unit of them.
+    axes
+        Coordinates of dimensions that only accumulators have, by dimension.
     """
 
     layers: tuple[int, ...]
@@ -60,6 +62,7 @@ class Extent:
     scopes: tuple[str, ...] = ()
     source_stream: TokenStream | None = None
     unit_source_tokens: int | None = None
+    axes: Mapping[str, Coordinate] = field(default_factory=dict)
 
     def sizes(self) -> dict[str, int]:
         """Length of every dimension."""
@@ -67,7 +70,8 @@ class Extent:
         known = {COMPONENT: components, OTHER_COMPONENT: components, TOKEN: self.stream.tokens, HIDDEN: self.hidden}
         scopes = {SCOPE: len(self.scopes)} if self.scopes else {}
         sources = {} if self.source_stream is None else {SOURCE_TOKEN: self.source_stream.tokens}
-        return {LAYER: len(self.layers), **scopes, **known, **sources, **self.others}
+        own = {dim: len(coordinate.values) for dim, coordinate in self.axes.items()}
+        return {LAYER: len(self.layers), **scopes, **known, **sources, **self.others, **own}
 
 
 def metric_arrays(
@@ -78,7 +82,7 @@ def metric_arrays(
     scoped: bool = False,
     crossing: bool = False,
 ) -> tuple[ArrayLayout, ...]:
-    """Lay out the variables of a metric, in the dtype in which they are computed.
+    """Lay out the variables of a metric, in the dtype in which they are computed (accumulators: float64).
 
     With ``rest`` labels are source tokens and those (`by_source`); with ``scoped`` there is an axis of scopes;
     with ``crossing`` the sources are the encoder's tokens.
@@ -86,11 +90,13 @@ def metric_arrays(
     declared = metric.declaration
     options = jsonable(metric.record()["options"])
     more = {"options": options} if options else {}
+    if declared.form == "accumulator":
+        dtype, rest = "float64", None
     return tuple(
         ArrayLayout(
             name=name,
             dims=(*((SCOPE,) if scoped else ()), LAYER, *dims),
-            dtype=dtype,
+            dtype=NUMPY_DTYPES.get(variable.dtype, dtype),
             attrs={
                 "long_name": variable.long_name,
                 "units": variable.units,
@@ -99,7 +105,7 @@ def metric_arrays(
                 **more,
             },
         )
-        for variable in declared.produces
+        for variable in declared.variables(metric.options)
         for name, dims in _named(variable, rest, crossing=crossing)
     )
 
@@ -187,6 +193,7 @@ def _coordinates(extent: Extent, used: set[str]) -> Iterable[Coordinate]:
     if SCOPE in used:
         yield from scope_coordinates(extent.scopes)
     yield from (index_coordinate(dim, extent.others[dim]) for dim in (HEAD, SOURCE) if dim in used)
+    yield from (coordinate for dim, coordinate in extent.axes.items() if dim in used)
     yield from token_coordinates(extent.stream)
     if extent.source_stream is not None:
         yield from source_token_coordinates(extent.source_stream)

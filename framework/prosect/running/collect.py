@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from prosect.errors import RunError
+from prosect.measures.gathering import Gathering
 from prosect.measures.token import Measure
 from prosect.model.tokens import Batch, TokenStream, Unit
 from prosect.plugins.declarations import Variable
@@ -55,10 +56,17 @@ class Collector:
         self._batch: Batch | None = None
         self._source: Batch | None = None
         self._view: TokenView | None = None
+        self.gathering: Gathering | None = None
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget what was accumulated: the unit is computed anew."""
+        accumulation = None if self._of_source else self._work.accumulation
+        self.gathering = None if accumulation is None else accumulation.begin()
 
     def aim(self, batch: Batch, source: Batch | None = None) -> None:
         """Set the places of the next batch's tokens; ``source`` are the encoder's sentences, for a decoder."""
-        self._batch, self._view = batch, TokenView(self._stream, self._index(batch))
+        self._batch, self._view = batch, self._viewed(self._index(batch))
         self._source = source
 
     @property
@@ -70,27 +78,44 @@ class Collector:
 
     def take(self, layer: int, terms: Terms, state: Tensor) -> None:
         """Measure the state after a block."""
-        self._take((self._layers[layer],), terms, state)
+        self._take(self._without_bias(terms), state, layer, None)
 
     def take_scope(self, block: int, scope: str, terms: Terms, state: Tensor) -> None:
         """Measure a scope of a block."""
         if scope in self._scopes:
-            place = (self._scopes[scope],) if self._work.scoped else ()
-            self._take((*place, self._layers[block]), terms, state)
+            self._take(self._without_bias(terms), state, block, scope)
 
     def arrays(self) -> Arrays:
         """Return everything that was collected."""
         return {name: buffer.cpu().numpy() for name, buffer in self._buffers.items()}
 
-    def _take(self, place: tuple[int, ...], terms: Terms, state: Tensor) -> None:
-        if self._work.drops_bias and isinstance(terms, DenseTerms):
-            terms = terms.without(BIAS)
-        layer = self._work.layers[place[-1]]
+    def _without_bias(self, terms: Terms) -> Terms:
+        return terms.without(BIAS) if self._work.drops_bias and isinstance(terms, DenseTerms) else terms
+
+    def _take(self, terms: Terms, state: Tensor, layer: int, scope: str | None) -> None:
+        place: tuple[int, ...] = (self._layers[layer],)
+        if scope is not None and self._work.scoped:
+            place = (self._scopes[scope], *place)
         reading = Reading(terms, state, self._view, layer, self._work.head_view(layer))
         for measure in self._work.measures:
             self._measure(place, measure, reading)
         if self._work.keep_terms is not None:
             self._put(place, TERMS, self._kept(self._own(terms.dense(), 1)), 1)
+        if self.gathering is not None:
+            self.gathering.update(layer, self._gathered(reading), scope)
+
+    def _gathered(self, reading: Reading) -> Reading:
+        """Return what accumulators are given: the unit's own tokens, or whole padded sentences as labels are tokens."""
+        if not self._work.whole or self._work.sources:
+            return reading
+        terms = DenseTerms(reading.components, self._own(reading.dense(), 1))
+        view = self._viewed(self._own_index(self._aimed()))
+        layer = reading.layer
+        head = None if layer is None else self._work.head_view(layer)
+        return Reading(terms, self._own(reading.total, 0), view, layer, head)
+
+    def _viewed(self, index: Tensor) -> TokenView:
+        return TokenView(self._stream, index, (self._unit.start, self._unit.stop))
 
     def _measure(self, place: tuple[int, ...], measure: Measure, reading: Reading) -> None:
         values = measure(reading, reading.total)
@@ -144,10 +169,13 @@ class Collector:
     def _index(self, batch: Batch) -> Tensor:
         """Place of the batch's tokens on the flat axis: of the unit's own ones, or of whole padded sentences."""
         if not self._work.whole:
-            return torch.from_numpy(np.asarray(batch.targets, dtype=np.int64) + self._unit.start).to(self._device)
+            return self._own_index(batch)
         firsts = np.asarray(self._stream.offsets, dtype=np.int64)[batch.sentences]
         index = firsts[:, None] + np.arange(batch.ids.shape[1])
         return torch.from_numpy(np.where(batch.mask > 0, index, -1)).to(self._device)
+
+    def _own_index(self, batch: Batch) -> Tensor:
+        return torch.from_numpy(np.asarray(batch.targets, dtype=np.int64) + self._unit.start).to(self._device)
 
     def _lengths(self) -> npt.NDArray[np.int64]:
         """Count the sources of each of the unit's tokens."""

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from prosect.errors import ClosureError
+from prosect.measures.gathering import Gathering
 from prosect.model.batching import halve
 from prosect.model.capture import BlockCapture, Needs, StreamTap
 from prosect.model.forward import eager_attention, feed, forward
@@ -46,12 +47,15 @@ class UnitResult:
     given
         In a unit of the encoder: variables of its tokens in the node ``cross``, with the unit's tokens on
         ``source_token``.
+    gathering
+        What was accumulated over the unit; None where nothing is.
     """
 
     arrays: Arrays
     closure_max: float
     halved: bool
     given: Arrays = field(default_factory=dict)
+    gathering: Gathering | None = None
 
 
 class _Picker:
@@ -146,17 +150,30 @@ class UnitComputer:
         givers = [self._giver(work, stream, unit) for work in self._works]
         gauges = [ClosureGauge(limit) for limit in self._limits]
         halved = False
-        waiting = deque(batches)
+        waiting, done = deque(batches), list[Pair]()
         with torch.no_grad(), eager_attention(self._model, wanted=self._needs.attention):
             while waiting:
                 pair = waiting.popleft()
                 try:
                     self._batch(pair, collectors, gauges, givers)
+                    done.append(pair)
                 except (torch.OutOfMemoryError, MemoryError):
-                    waiting.extendleft(reversed(_halves(pair)))
                     halved = True
+                    waiting.extendleft(reversed(_halves(pair)))
+                    if any(collector.gathering is not None for collector in collectors):
+                        # What half a batch has added to an accumulator cannot be taken back.
+                        waiting.extendleft(reversed(done))
+                        done.clear()
+                        for collector in collectors:
+                            collector.restart()
         return tuple(
-            UnitResult(collector.arrays(), gauge.largest, halved, {} if giver is None else giver.arrays())
+            UnitResult(
+                arrays=collector.arrays(),
+                closure_max=gauge.largest,
+                halved=halved,
+                given={} if giver is None else giver.arrays(),
+                gathering=collector.gathering,
+            )
             for collector, gauge, giver in zip(collectors, gauges, givers, strict=True)
         )
 

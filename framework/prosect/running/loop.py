@@ -6,7 +6,7 @@ import datetime
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Self
 
@@ -26,6 +26,7 @@ from prosect.results.provenance import Provenance, package_versions, root_attrib
 from prosect.running.compute import UnitComputer, UnitResult
 from prosect.running.events import Began, Ended, Note, StepDone, UnitDone
 from prosect.running.inputs import InputKey, input_key, read_tokens, target_cache
+from prosect.running.keeping import Keeper, keepers_of, saving
 from prosect.running.prepare import ReadyStep, Scene, StoredStep, fed_streams, pad_id, pairs, ready
 from prosect.running.progress import Reporter
 from prosect.running.scene import open_scene
@@ -119,6 +120,7 @@ class _Run:
     ) -> None:
         self._plan, self._store, self._report, self._device = plan, store, report, device
         self._in_memory = in_memory
+        self._keepers: dict[str, Keeper] = {}
         self.computed: list[str] = []
 
     def model(self, planned: PlannedModel) -> None:
@@ -159,6 +161,7 @@ class _Run:
         fed = fed_streams(tokens, scene)
         todo = [job for name in fed for job in self._jobs(name, readied, fed)]
         self._report(Began(sum(unit.stop - unit.start for job in todo for unit in job.pending), len(steps)))
+        self._keepers = keepers_of(self._store, readied)
         for job in todo:
             self._compute(scene, job, fed)
         for step in readied:
@@ -213,7 +216,7 @@ class _Run:
 
     def _compute(self, scene: Scene, job: _Job, fed: Mapping[str, TokenStream]) -> None:
         computers: dict[tuple[str, ...], UnitComputer] = {}
-        with _Writer() as writer:
+        with saving(self._keepers[task.path] for task in job.tasks if task.path in self._keepers), _Writer() as writer:
             for unit in job.pending:
                 tasks = [task for task in job.tasks if unit.index not in task.done]
                 key = tuple(task.path for task in tasks)
@@ -223,7 +226,16 @@ class _Run:
                 began = time.monotonic()
                 cut = pairs(fed, job.stream, unit, budget=job.budget, pad_id=pad_id(scene.model))
                 results = computers[key].compute(cut, fed[job.stream], unit)
+                # Nothing may be saved while states are merged.
+                writer.settle()
+                results = tuple(self._kept(*pair, unit) for pair in zip(tasks, results, strict=True))
                 writer.submit(self._write, tasks, job, unit, results, time.monotonic() - began)
+
+    def _kept(self, task: _Task, result: UnitResult, unit: Unit) -> UnitResult:
+        """Merge what a unit has gathered, and let go of it."""
+        if result.gathering is not None:
+            self._keepers[task.path].take(unit, result.gathering)
+        return replace(result, gathering=None)
 
     def _write(
         self, tasks: Sequence[_Task], job: _Job, unit: Unit, results: Sequence[UnitResult], seconds: float
@@ -232,11 +244,19 @@ class _Run:
             entry = {"closure_max": result.closure_max, "halved": result.halved, "seconds": round(seconds, 3)}
             if result.given:
                 self._store.write_source_unit(task.step.layouts[CROSS], unit, result.given)
-            self._store.write_unit(task.step.layouts[task.node], unit, result.arrays, entry)
+            layout, keeper = task.step.layouts[task.node], self._keepers.get(task.path)
+            if keeper is None:
+                self._store.write_unit(layout, unit, result.arrays, entry)
+            else:
+                self._store.write_data(layout, unit, result.arrays)
+                keeper.written(unit, entry)
         self._report(UnitDone(tasks[0].path, unit.index, job.units, unit.stop - unit.start))
 
     def _finish(self, step: ReadyStep) -> None:
         attrs = {}
+        for layout in step.layouts.values():
+            if layout.path in self._keepers:
+                self._store.write_whole(layout, self._keepers.pop(layout.path).finalise())
         for name in step.record.units:
             entries = self._store.entries(step.step.node, name).values()
             attrs[node_path(step.step.node, name)] = {
@@ -307,16 +327,17 @@ class _Writer:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         try:
-            self._settle()
+            self.settle()
         finally:
             self._pool.shutdown()
 
     def submit(self, write: Callable[..., None], *args: object) -> None:
         """Write as soon as the unit before is written."""
-        self._settle()
+        self.settle()
         self._waiting = self._pool.submit(write, *args)
 
-    def _settle(self) -> None:
+    def settle(self) -> None:
+        """Wait until the unit before is written."""
         waiting, self._waiting = self._waiting, None
         if waiting is not None:
             waiting.result()

@@ -9,6 +9,8 @@ from typing import Any
 import torch
 
 from prosect.errors import UsageError
+from prosect.measures.accumulator import Setting
+from prosect.measures.gathering import Accumulation
 from prosect.measures.token import load_measures
 from prosect.model.batching import batches, paired_batches
 from prosect.model.forward import Feed, forward
@@ -23,7 +25,7 @@ from prosect.planning.model import Step
 from prosect.planning.records import StepRecord
 from prosect.planning.states import installed_versions
 from prosect.results.build import Extent, metric_arrays, node_layout, terms_array
-from prosect.results.layout import NodeLayout
+from prosect.results.layout import Coordinate, NodeLayout
 from prosect.running.budget import batch_tokens
 from prosect.running.compute import Pair
 from prosect.running.work import StreamWork, numpy_name, stream_work
@@ -166,7 +168,7 @@ def ready(step: Step, scene: Scene, tokens: Tokenised, compute: ComputeSpec, sto
 
 def _works(step: Step, scene: Scene, fed: Mapping[str, TokenStream]) -> dict[str, StreamWork]:
     """Resolve a step on every stream that it has something to compute on, ``cross`` among them."""
-    declaration, loaded = step.decomposition.declaration, load_measures(step.metrics)
+    declaration = step.decomposition.declaration
     described = scene.streams
     if scene.architecture is not None:
         described = described_streams(declaration, scene.architecture)
@@ -174,16 +176,43 @@ def _works(step: Step, scene: Scene, fed: Mapping[str, TokenStream]) -> dict[str
     for stream in described:
         name = fed_stream(stream.name)
         headed = scene.head is not None and scene.head.stream == name
-        measures = tuple(measure for measure in loaded if headed or not measure.requires_head)
-        if name not in fed or (len(measures) < len(loaded) and not measures and step.keep_terms is None):
+        metrics = tuple(metric for metric in step.metrics if headed or "head" not in metric.declaration.requires)
+        if name not in fed or (len(metrics) < len(step.metrics) and not metrics and step.keep_terms is None):
             continue
+        measures = load_measures(metrics)
         layers = expand_layers(step.layer_selection, stream.layers, declaration.first_layer)
         work = stream_work(step.decomposition, measures, stream, layers=layers, keep_terms=step.keep_terms)
         if work is not None:
             own = None if work.stream is None else scene.stream(stream.name)
             placed = replace(work, stream=own, head=scene.head if headed else None)
-            works[stream.name] = placed.on(fed["encoder"] if work.crossing else fed[name])
+            placed = placed.on(fed["encoder"] if work.crossing else fed[name])
+            accumulation = Accumulation.load(metrics, _setting(placed, scene, fed))
+            works[stream.name] = replace(placed, accumulation=accumulation)
     return works
+
+
+def _setting(work: StreamWork, scene: Scene, fed: Mapping[str, TokenStream]) -> Setting:
+    """Tell accumulators where they stand."""
+    return Setting(
+        components=() if work.sources else work.labels,
+        hidden=scene.stream(work.name).hidden,
+        layers=work.layers,
+        scopes=work.scopes,
+        stream=fed[fed_stream(work.name)],
+        source_stream=fed["encoder"] if work.crossing else None,
+        device=scene.model.device,
+        dtype=working_dtype(scene.model.dtype),
+        model=scene.model,
+    )
+
+
+def _axes(work: StreamWork) -> dict[str, Coordinate]:
+    """Coordinates of the dimensions that only accumulators have."""
+    axes = {} if work.accumulation is None else work.accumulation.axes()
+    return {
+        dim: Coordinate(name=dim, dims=(dim,), values=axis.values, attrs={"long_name": axis.long_name})
+        for dim, axis in axes.items()
+    }
 
 
 def pairs(fed: Mapping[str, TokenStream], name: str, unit: Unit, *, budget: int, pad_id: int) -> Sequence[Pair]:
@@ -203,10 +232,12 @@ def _layout(
 ) -> NodeLayout:
     computed = numpy_name(working_dtype(scene.model.dtype))
     rest = work.rest if work.sources else None
+    metrics = [measure.bound for measure in work.measures]
+    metrics += [] if work.accumulation is None else work.accumulation.metrics
     arrays = [
         array
-        for measure in work.measures
-        for array in metric_arrays(measure.bound, computed, rest=rest, scoped=work.scoped, crossing=work.crossing)
+        for metric in metrics
+        for array in metric_arrays(metric, computed, rest=rest, scoped=work.scoped, crossing=work.crossing)
     ]
     if work.keep_terms is not None and work.sources:
         raise UsageError(
@@ -226,6 +257,7 @@ def _layout(
         scopes=work.scopes,
         source_stream=fed["encoder"] if work.name == CROSS else None,
         unit_source_tokens=lengths.get("encoder") if work.name == CROSS else None,
+        axes=_axes(work),
     )
     return node_layout(node_path(step.node, work.name), extent, arrays, _attrs(step, scene))
 

@@ -174,7 +174,8 @@ def decompose(  # noqa: PLR0913 - the first four say what is decomposed, the oth
         raise UsageError(f"{decomposition!r} has no stream {name!r} here; it has {', '.join(one.works)}")
     result = _computed(loaded, one, name, fed)
     given = _computed(loaded, one, "encoder", fed).given if name == CROSS and one.works["encoder"].gives else {}
-    dataset = to_dataset(one.layouts[name], {**result.arrays, **given})
+    whole = {} if result.gathering is None else result.gathering.finalise()
+    dataset = to_dataset(one.layouts[name], {**result.arrays, **given, **whole})
     return dataset.assign_attrs(closure_max=result.closure_max)
 
 

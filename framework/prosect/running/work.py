@@ -8,6 +8,7 @@ from typing import Literal, cast
 
 import torch
 
+from prosect.measures.gathering import Accumulation
 from prosect.measures.token import Measure
 from prosect.model.head import Head, HeadView
 from prosect.model.tokens import TokenStream
@@ -39,6 +40,8 @@ class StreamWork:
         Layers that are read, ascending.
     measures
         Token metrics.
+    accumulation
+        What is accumulated over the corpus; None where nothing is.
     keep_terms
         None, or how vectors are kept: ``computed`` or ``float16``.
     scopes
@@ -66,6 +69,7 @@ class StreamWork:
     groups: Grouping | None = None
     gives: StreamWork | None = None
     head: Head | None = None
+    accumulation: Accumulation | None = None
 
     def head_view(self, layer: int) -> HeadView | None:
         """Return the head as a measure sees it at a layer."""

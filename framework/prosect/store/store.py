@@ -21,7 +21,7 @@ from prosect.errors import StoreError
 from prosect.model.tokens import Unit
 from prosect.planning.records import StepRecord, finished_units, step_folder
 from prosect.results.layout import NodeLayout
-from prosect.store import arrays, consolidation, identity, journal
+from prosect.store import arrays, consolidation, identity, journal, running_state
 from prosect.store.atomic import flush, sweep
 from prosect.store.checks import check_data, check_region, check_step
 from prosect.store.failures import storage_errors
@@ -168,6 +168,11 @@ class Store:
         entry
             What to note, as JSON: ``closure_max``, ``seconds``, ``halved`` ….
         """
+        self.write_data(layout, unit, data)
+        self.note_unit(layout, unit, entry)
+
+    def write_data(self, layout: NodeLayout, unit: Unit, data: Data) -> None:
+        """Write every token variable of one unit to the disk; it is not complete before `note_unit`."""
         check_region(layout, unit)
         by_unit = arrays.token_arrays(layout)
         check_data(layout, by_unit, data)
@@ -175,8 +180,17 @@ class Store:
         with storage_errors(self.path):
             shards = [arrays.write_part(root, layout, array, data[array.name], unit) for array in by_unit]
             flush(self.path / shard for shard in shards)
-            noted = {"tokens": unit.stop - unit.start, **entry}
+
+    def note_unit(self, layout: NodeLayout, unit: Unit, entry: Mapping[str, Any]) -> None:
+        """Note that a unit is complete: its data is written, and a saved state covers it where there is one."""
+        noted = {"tokens": unit.stop - unit.start, **entry}
+        with storage_errors(self.path):
             journal.write_entry(self.path, *journal.place(layout.path), unit.index, noted)
+
+    def save_state(self, layout: NodeLayout, saved: running_state.SavedState) -> None:
+        """Save the running state of a node's accumulators in one piece."""
+        with storage_errors(self.path):
+            running_state.save(self.path, *journal.place(layout.path), saved)
 
     def write_source_unit(self, layout: NodeLayout, unit: Unit, data: Data) -> None:
         """Write every variable on ``source_token`` of one unit of the encoder, before that unit itself is noted.
@@ -230,6 +244,7 @@ class Store:
                 path = journal.node_path(record.node, stream)
                 self._root()[path].update_attributes({**attrs.get(path, {}), arrays.STATE: "finished"})
             journal.write_record(self.path, replace(record, state="finished"))
+            running_state.clear(self.path, [record.node])
 
     def remove(self, node: str) -> None:
         """Remove a step. Its record goes first, so that a kill leaves a half-made node and no wrong one."""
@@ -249,6 +264,7 @@ class Store:
         if not (self.path / "zarr.json").exists():
             zarr.create_group(ResultFolder(self.path), zarr_format=3)
         sweep(self.path)
+        running_state.clear(self.path, [node for node, record in self.steps().items() if record.state == "finished"])
         for node in journal.half_made(self.path):
             consolidation.drop(self.path)
             self._clear(node)

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from jaxtyping import Float, Int
+import torch
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from prosect.errors import UsageError
@@ -27,10 +28,29 @@ class TokenView:
         All tokens of the corpus, with their coordinates.
     index
         Place of each token on the flat axis of the stream, shape (*token,); -1 for padding.
+    unit
+        Range of the flat axis that the unit of work owns; None where it owns all tokens.
     """
 
     stream: TokenStream
     index: Int[Tensor, "*token"]
+    unit: tuple[int, int] | None = None
+
+    @property
+    def own(self) -> Bool[Tensor, "*token"]:
+        """Tokens that the unit owns, shape (*token,): those of a measure that counts every token once."""
+        return self._within(self.index)
+
+    @property
+    def led(self) -> Bool[Tensor, "*token"]:
+        """Tokens of the sentences whose first token the unit owns, for a measure that counts every sentence once."""
+        offsets = torch.as_tensor(np.asarray(self.stream.offsets, dtype=np.int64), device=self.index.device)
+        sentence = torch.searchsorted(offsets, self.index.contiguous(), right=True) - 1
+        return self._within(offsets[sentence.clamp(min=0)]) & (self.index >= 0)
+
+    def _within(self, places: Tensor) -> Tensor:
+        start, stop = self.unit or (0, self.stream.tokens)
+        return (places >= start) & (places < stop)
 
     def coordinate(self, name: str) -> npt.NDArray[Any]:
         """Values of a coordinate of the corpus (``token_id``, ``special``, an annotation), shape (*token,).

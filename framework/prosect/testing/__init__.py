@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from prosect.testing.accumulators import AccumulatorTests
     from prosect.testing.architectures import ArchitectureTests
     from prosect.testing.corpora import CorpusExample, CorpusTests
     from prosect.testing.decompositions import DecompositionTests
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from prosect.testing.plugins import PluginTests
 
 __all__ = [
+    "AccumulatorTests",
     "ArchitectureTests",
     "CorpusExample",
     "CorpusTests",
@@ -26,6 +28,7 @@ __all__ = [
 
 # Loaded when asked for, because most of them import torch.
 _HOMES = {
+    "AccumulatorTests": "prosect.testing.accumulators",
     "ArchitectureTests": "prosect.testing.architectures",
     "CorpusExample": "prosect.testing.corpora",
     "CorpusTests": "prosect.testing.corpora",

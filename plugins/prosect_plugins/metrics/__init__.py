@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from prosect.api import MetricDeclaration, Variable, hookimpl
+from prosect_plugins.metrics.geometry import geometry_metrics
 
 UNITS = "embedding units"
 TERM = ("component", "token")
@@ -76,6 +77,7 @@ def prosect_metrics() -> Sequence[MetricDeclaration]:
             MICKUS_2022,
         ),
         *_map_metrics(),
+        *geometry_metrics(),
     ]
 
 
