@@ -14,6 +14,7 @@ from prosect.model.capture import StreamTap
 from prosect.model.forward import eager_attention, forward
 from prosect.model.load import LoadedModel, wrap_module
 from prosect.plugins.registry import implementation, load_registry
+from prosect.running.budget import Cut
 from prosect.running.starts import start_of
 from prosect.running.work import StreamWork
 from prosect.terms.closure import ClosureGauge, tolerance
@@ -136,7 +137,9 @@ def carry(shape: str, stream_name: str, ids: Tensor, **options: Any) -> Carried:
         pick=lambda captured: captured.double(),
         gauge=gauge,
         sink=keep,
-        start=start_of(work_of(stream, rules), torch.arange(ids.numel()).reshape(ids.shape)),
+        start=start_of(
+            work_of(stream, rules), torch.arange(ids.numel()).reshape(ids.shape), Cut(0, ids.shape[1], ids.shape[1])
+        ),
     )
     with (
         eager_attention(chosen.model),

@@ -14,11 +14,11 @@ from prosect.measures.gathering import Gathering
 from prosect.measures.token import Measure
 from prosect.model.tokens import Batch, TokenStream, Unit
 from prosect.plugins.declarations import Variable
+from prosect.running.budget import Cut
 from prosect.running.work import StreamWork
 from prosect.terms.dense import DenseTerms
 from prosect.terms.reading import Reading, TokenView
 from prosect.terms.terms import Terms
-from prosect.vocab.components import BIAS
 from prosect.vocab.dims import COMPONENT, SOURCE, TOKEN
 
 Arrays = dict[str, npt.NDArray[Any]]
@@ -53,6 +53,7 @@ class Collector:
         self._layers = {layer: place for place, layer in enumerate(work.layers)}
         self._scopes = {scope: place for place, scope in enumerate(work.scopes)}
         self._buffers: dict[str, Tensor] = {}
+        self._cut: Cut | None = None
         self._batch: Batch | None = None
         self._source: Batch | None = None
         self._view: TokenView | None = None
@@ -68,6 +69,11 @@ class Collector:
         """Set the places of the next batch's tokens; ``source`` are the encoder's sentences, for a decoder."""
         self._batch, self._view = batch, self._viewed(self._index(batch))
         self._source = source
+        self._cut = None
+
+    def narrow(self, cut: Cut) -> None:
+        """Take only some source positions from the next replay of this batch."""
+        self._cut = cut
 
     @property
     def view(self) -> TokenView:
@@ -78,19 +84,16 @@ class Collector:
 
     def take(self, layer: int, terms: Terms, state: Tensor) -> None:
         """Measure the state after a block."""
-        self._take(self._without_bias(terms), state, layer, None)
+        self._take(self._shown(terms), state, layer, None)
 
     def take_scope(self, block: int, scope: str, terms: Terms, state: Tensor) -> None:
         """Measure a scope of a block."""
         if scope in self._scopes:
-            self._take(self._without_bias(terms), state, block, scope)
+            self._take(self._shown(terms), state, block, scope)
 
     def arrays(self) -> Arrays:
         """Return everything that was collected."""
         return {name: buffer.cpu().numpy() for name, buffer in self._buffers.items()}
-
-    def _without_bias(self, terms: Terms) -> Terms:
-        return terms.without(BIAS) if self._work.drops_bias and isinstance(terms, DenseTerms) else terms
 
     def _take(self, terms: Terms, state: Tensor, layer: int, scope: str | None) -> None:
         place: tuple[int, ...] = (self._layers[layer],)
@@ -117,6 +120,19 @@ class Collector:
     def _viewed(self, index: Tensor) -> TokenView:
         return TokenView(self._stream, index, (self._unit.start, self._unit.stop))
 
+    def _shown(self, terms: Terms) -> Terms:
+        """Leave out terms that are carried for the sum only: a bias that is dropped, positions of other replays."""
+        if not isinstance(terms, DenseTerms) or not self._work.whole:
+            return terms
+        if self._work.sources and self._cut is not None:
+            return terms.first(self._cut.labels + len(self._rest))
+        return terms.first(len(self._work.labels)) if self._work.drops_bias else terms
+
+    @property
+    def _rest(self) -> tuple[str, ...]:
+        """Labels that are no positions; of the replays of one batch only the first is asked for them."""
+        return self._work.rest if self._cut is None or self._cut.start == 0 else ()
+
     def _measure(self, place: tuple[int, ...], measure: Measure, reading: Reading) -> None:
         values = measure(reading, reading.total)
         for variable in measure.variables:
@@ -133,8 +149,8 @@ class Collector:
         if COMPONENT in variable.dims:
             axis = variable.dims.index(COMPONENT)
             others = [dim for dim in variable.dims if dim != COMPONENT]
-            token, sources = others.index(TOKEN), values.shape[axis] - len(self._work.rest)
-            for number, name in enumerate(self._work.rest):
+            token, sources = others.index(TOKEN), values.shape[axis] - len(self._rest)
+            for number, name in enumerate(self._rest):
                 rest = values.select(axis, sources + number)
                 self._put(place, f"{variable.name}_{name}", self._own(rest, token), token)
             pairs = values.narrow(axis, 0, sources).movedim(axis, -1)
@@ -146,15 +162,15 @@ class Collector:
             self._put(place, variable.name, self._own(values, token), token)
 
     def _put_pairs(self, place: tuple[int, ...], name: str, values: Tensor, token: int) -> None:
-        """Put values whose last axis is ``source``: NaN stands behind the end of a sentence."""
+        """Put values whose last axis is ``source``, or a part of it: NaN stands behind the end of a sentence."""
         own = self._own(values, token)
+        first = 0 if self._cut is None else self._cut.start
         lengths = torch.from_numpy(self._lengths()).to(own.device)
-        beyond = torch.arange(own.shape[-1], device=own.device) >= lengths[:, None]
+        beyond = torch.arange(first, first + own.shape[-1], device=own.device) >= lengths[:, None]
         shape = [1] * token + [own.shape[token]] + [1] * (own.dim() - token - 2) + [own.shape[-1]]
         own = own.masked_fill(beyond.reshape(shape), float("nan"))
-        wide = own.new_full((*own.shape[:-1], self._work.width), float("nan"))
-        wide[..., : own.shape[-1]] = own
-        self._put(place, name, wide, token)
+        buffer = self._buffer(name, (*own.shape[:-1], self._work.width), token, like=own)
+        buffer[place][..., first : first + own.shape[-1]].index_copy_(token, self._targets(own.device), own)
 
     def _own(self, values: Tensor, token: int) -> Tensor:
         """Take the unit's own tokens out of the axes (batch, position) at ``token``, where sentences came whole."""
@@ -195,13 +211,19 @@ class Collector:
         return vectors.half()
 
     def _put(self, place: tuple[int, ...], name: str, values: Tensor, axis: int) -> None:
+        buffer = self._buffer(name, tuple(values.shape), axis, like=values)
+        buffer[place].index_copy_(axis, self._targets(values.device), values)
+
+    def _buffer(self, name: str, shape: tuple[int, ...], token: int, *, like: Tensor) -> Tensor:
+        """Return where a variable is collected; NaN until something is put there."""
         if name not in self._buffers:
-            shape = list(values.shape)
-            shape[axis] = self._unit.stop - self._unit.start
+            whole = (*shape[:token], self._unit.stop - self._unit.start, *shape[token + 1 :])
             leading = (*((len(self._scopes),) if self._work.scoped else ()), len(self._layers))
-            self._buffers[name] = values.new_full((*leading, *shape), float("nan"))
-        targets = torch.from_numpy(np.asarray(self._aimed().targets, dtype=np.int64)).to(values.device)
-        self._buffers[name][place].index_copy_(axis, targets, values)
+            self._buffers[name] = like.new_full((*leading, *whole), float("nan"))
+        return self._buffers[name]
+
+    def _targets(self, device: torch.device) -> Tensor:
+        return torch.from_numpy(np.asarray(self._aimed().targets, dtype=np.int64)).to(device)
 
     def _aimed(self) -> Batch:
         if self._batch is None:

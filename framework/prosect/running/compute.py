@@ -15,10 +15,12 @@ from torch import Tensor
 from prosect.errors import ClosureError
 from prosect.measures.gathering import Gathering
 from prosect.model.batching import halve
-from prosect.model.capture import BlockCapture, Needs, StreamTap
+from prosect.model.capture import BlockCapture, Listener, Needs, StreamTap
 from prosect.model.forward import eager_attention, feed, forward
 from prosect.model.load import LoadedModel
+from prosect.model.recording import Recording
 from prosect.model.tokens import Batch, TokenStream, Unit
+from prosect.running.budget import Budget, Cut, cuts
 from prosect.running.collect import Arrays, Collector
 from prosect.running.giving import Giver
 from prosect.running.starts import start_of
@@ -83,29 +85,33 @@ class _Picker:
 
 
 class _Fan:
-    """Hands one forward pass to several replays."""
+    """Hands one forward pass to several replays, and to a recording of it."""
 
-    def __init__(self, replays: Sequence[Replay], pickers: Sequence[_Picker]) -> None:
-        self._replays, self._pickers = replays, pickers
+    def __init__(self, listeners: Sequence[Listener], pickers: Sequence[_Picker]) -> None:
+        self._listeners, self._pickers = listeners, pickers
+
+    def beside(self, listener: Listener) -> _Fan:
+        """Let another one listen first."""
+        return _Fan([listener, *self._listeners], self._pickers)
 
     def embedded(self, raw: Tensor | None, state: Tensor) -> None:
-        for replay in self._replays:
-            replay.embedded(raw, state)
+        for listener in self._listeners:
+            listener.embedded(raw, state)
         self._forget()
 
     def block(self, capture: BlockCapture) -> None:
-        for replay in self._replays:
-            replay.block(capture)
+        for listener in self._listeners:
+            listener.block(capture)
         self._forget()
 
     def finished(self, normed: Tensor | None) -> None:
-        for replay in self._replays:
-            replay.finished(normed)
+        for listener in self._listeners:
+            listener.finished(normed)
         self._forget()
 
     def projected(self, output: Tensor) -> None:
-        for replay in self._replays:
-            replay.projected(output)
+        for listener in self._listeners:
+            listener.projected(output)
         self._forget()
 
     def _forget(self) -> None:
@@ -124,10 +130,19 @@ class UnitComputer:
         The analyses; all on the same stream, or in ``cross`` beside the decoder.
     limits
         Closure tolerance of each.
+    budget
+        Bytes that may be held at a time; default: that of the device.
     """
 
-    def __init__(self, model: LoadedModel, works: Sequence[StreamWork], limits: Sequence[float]) -> None:
+    def __init__(
+        self,
+        model: LoadedModel,
+        works: Sequence[StreamWork],
+        limits: Sequence[float],
+        budget: Budget | None = None,
+    ) -> None:
         self._model, self._works, self._limits = model, tuple(works), tuple(limits)
+        self._budget = Budget.of(model.device) if budget is None else budget
         self._dtype = working_dtype(model.dtype)
         self._weights: dict[int, StreamWeights] = {}
         self._needs = Needs()
@@ -190,37 +205,76 @@ class UnitComputer:
         gauges: Sequence[ClosureGauge],
         givers: Sequence[Giver | None],
     ) -> None:
+        """Replay every analysis, those with too many labels part by part, all from what one forward pass captured."""
         source, target = pair
         own = source if target is None else target
-        pickers = {whole: _Picker(own, self._model.device, self._dtype, whole=whole) for whole in (False, True)}
-        replays: list[Replay] = []
-        undescribed: list[Collector] = []
         for work, collector, gauge in zip(self._works, collectors, gauges, strict=True):
             collector.aim(own, source)
             gauge.real = torch.from_numpy(own.mask > 0).to(self._model.device) if work.whole else None
-            if work.stream is None or work.rules is None:
-                undescribed.append(collector)
+        parts = [self._parts(work, own, source) for work in self._works]
+        passes = max(map(len, parts))
+        recording = Recording(self._budget.kept) if passes > 1 else None
+        for number in range(passes):
+            chosen = [found[number] if number < len(found) else None for found in parts]
+            fan = self._fan(own, chosen, collectors, gauges)
+            if number == 0:
+                output = self._listen(pair, fan if recording is None else fan.beside(recording))
+                self._read(pair, output, collectors, givers)
+            elif recording is not None and recording.complete:
+                recording.play(fan)
             else:
-                replays.append(self._replay(work, collector, gauge, pickers[work.whole], source))
+                self._listen(pair, fan)
+            self._settle(gauges)
+
+    def _parts(self, work: StreamWork, own: Batch, source: Batch) -> tuple[Cut, ...]:
+        sources = source if work.crossing else own
+        return cuts(work, own.ids.size, sources.ids.shape[1], self._budget, self._dtype.itemsize)
+
+    def _fan(
+        self, own: Batch, parts: Sequence[Cut | None], collectors: Sequence[Collector], gauges: Sequence[ClosureGauge]
+    ) -> _Fan:
+        """Make the replays of the works that have a part to be replayed."""
+        pickers = {whole: _Picker(own, self._model.device, self._dtype, whole=whole) for whole in (False, True)}
+        replays = []
+        for work, part, collector, gauge in zip(self._works, parts, collectors, gauges, strict=True):
+            if work.rules is not None and part is not None:
+                collector.narrow(part)
+                replays.append(self._replay(work, collector, gauge, pickers[work.whole], part))
+        return _Fan(replays, tuple(pickers.values()))
+
+    def _listen(self, pair: Pair, listener: Listener) -> Any:  # noqa: ANN401 - transformers' output classes
+        source, target = pair
+        undescribed = any(work.rules is None for work in self._works)
         with ExitStack() as stack:
             stream = next((work.stream for work in self._works if work.stream is not None), None)
             if stream is not None:
-                tap = StreamTap(self._model.base, stream, self._needs, _Fan(replays, tuple(pickers.values())))
-                stack.enter_context(tap.attached())
-            output = forward(self._model, feed(self._model, source, target), hidden_states=bool(undescribed))
-        self._read_whole(undescribed, output, pickers[False], decoder=target is not None)
+                stack.enter_context(StreamTap(self._model.base, stream, self._needs, listener).attached())
+            return forward(self._model, feed(self._model, source, target), hidden_states=undescribed)
+
+    def _read(
+        self,
+        pair: Pair,
+        output: Any,  # noqa: ANN401 - transformers' output classes
+        collectors: Sequence[Collector],
+        givers: Sequence[Giver | None],
+    ) -> None:
+        """Read what needs no replay off the model's output."""
+        source, target = pair
+        undescribed = [found for found, work in zip(collectors, self._works, strict=True) if work.rules is None]
+        picker = _Picker(source if target is None else target, self._model.device, self._dtype, whole=False)
+        self._read_whole(undescribed, output, picker, decoder=target is not None)
         for giver in givers:
             if giver is not None:
                 giver.take(source, output.last_hidden_state.to(self._dtype))
+
+    def _settle(self, gauges: Sequence[ClosureGauge]) -> None:
         for work, gauge in zip(self._works, gauges, strict=True):
             try:
                 gauge.settle()
             except ClosureError as error:
                 raise ClosureError(f"stream {work.name!r}: {error}") from None
 
-    def _replay(
-        self, work: StreamWork, collector: Collector, gauge: ClosureGauge, picker: _Picker, source: Batch
-    ) -> Replay:
+    def _replay(self, work: StreamWork, collector: Collector, gauge: ClosureGauge, picker: _Picker, cut: Cut) -> Replay:
         if work.stream is None or work.rules is None:
             raise RuntimeError("nothing to replay")
         return Replay(
@@ -230,7 +284,7 @@ class UnitComputer:
             layers=work.layers,
             pick=picker,
             gauge=gauge,
-            start=start_of(work, collector.view.index, sources=source.ids.shape[1]),
+            start=start_of(work, collector.view.index, cut),
             sink=None if work.scopes else collector.take,
             scope_sink=collector.take_scope if work.scopes else None,
         )

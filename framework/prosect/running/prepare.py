@@ -26,7 +26,7 @@ from prosect.planning.records import StepRecord
 from prosect.planning.states import installed_versions
 from prosect.results.build import Extent, metric_arrays, node_layout, terms_array
 from prosect.results.layout import Coordinate, NodeLayout
-from prosect.running.budget import batch_tokens
+from prosect.running.budget import Budget, batch_tokens, refuse_too_large
 from prosect.running.compute import Pair
 from prosect.running.work import StreamWork, numpy_name, stream_work
 from prosect.spec.layers import expand_layers
@@ -142,6 +142,8 @@ def ready(step: Step, scene: Scene, tokens: Tokenised, compute: ComputeSpec, sto
     dtype = working_dtype(scene.model.dtype)
     hidden = max(scene.stream(name).hidden for name in fed)
     budget = batch_tokens(compute.batch_tokens, list(works.values()), hidden, scene.model.device, dtype)
+    for work in works.values():
+        refuse_too_large(step.node, work, Budget.of(scene.model.device), dtype.itemsize)
     limit = tolerance(numpy_name(scene.model.dtype), scene.architecture)
     layouts = {name: _layout(step, scene, works[name], fed, lengths) for name in works}
     if CROSS in works and "encoder" in works and source_token_arrays(layouts[CROSS]):
@@ -184,7 +186,8 @@ def _works(step: Step, scene: Scene, fed: Mapping[str, TokenStream]) -> dict[str
         work = stream_work(step.decomposition, measures, stream, layers=layers, keep_terms=step.keep_terms)
         if work is not None:
             own = None if work.stream is None else scene.stream(stream.name)
-            placed = replace(work, stream=own, head=scene.head if headed else None)
+            longest = int(fed[name].lengths.max())
+            placed = replace(work, stream=own, head=scene.head if headed else None, longest=longest)
             placed = placed.on(fed["encoder"] if work.crossing else fed[name])
             accumulation = Accumulation.load(metrics, _setting(placed, scene, fed))
             works[stream.name] = replace(placed, accumulation=accumulation)

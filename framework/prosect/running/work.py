@@ -19,7 +19,7 @@ from prosect.running.grouping import Grouping, grouping
 from prosect.terms.replay import needs
 from prosect.vocab.architecture import Stream
 from prosect.vocab.components import BIAS, TOTAL, Component
-from prosect.vocab.rules import Rules, beside, scopes_read, shown, suffix
+from prosect.vocab.rules import SHARED, Rules, beside, scopes_read, shown, suffix
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +48,8 @@ class StreamWork:
         Scopes at which terms are read; empty for the state after each block.
     width
         Length of the ``source`` axis: the longest sentence of the corpus.
+    longest
+        Tokens of the longest sentence of the stream itself.
     groups
         The group of every token, where the labels are values of an annotation.
     head
@@ -66,6 +68,7 @@ class StreamWork:
     keep_terms: Literal["computed", "float16"] | None
     scopes: tuple[str, ...] = ()
     width: int = 0
+    longest: int = 0
     groups: Grouping | None = None
     gives: StreamWork | None = None
     head: Head | None = None
@@ -125,6 +128,18 @@ class StreamWork:
         others = tuple(label for label in found if label != BIAS or not self.drops_bias)
         groups = grouping(tokens, self.rules.annotation, others)
         return replace(placed, groups=groups, labels=(*groups.labels, *others))
+
+    @property
+    def hidden(self) -> int:
+        """Width of the residual stream; 0 where it is not described."""
+        return 0 if self.stream is None else self.stream.hidden
+
+    @property
+    def cuttable(self) -> bool:
+        """Whether labels can be replayed a few at a time: source tokens that nothing has to see all at once."""
+        if self.rules is None or not self.sources or self.accumulation is not None:
+            return False
+        return self.rules.span == "stack" and self.rules.bias != SHARED
 
     @property
     def whole(self) -> bool:

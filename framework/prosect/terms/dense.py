@@ -87,11 +87,11 @@ class DenseTerms:
         """Subtract from every term its own mean over ``hidden``."""
         self._vectors -= self._vectors.mean(dim=-1, keepdim=True)
 
-    def without(self, component: Component) -> DenseTerms:
-        """All terms but the last, which must be that of ``component``; the vectors are shared, not copied."""
-        if self._components[-1] != component:
-            raise ValueError(f"{component.label!r} is not the last term")
-        return DenseTerms(self._components[:-1], self._vectors[:-1], partial=True)
+    def first(self, number: int) -> DenseTerms:
+        """Take the first terms only; the vectors are shared, not copied."""
+        if number == len(self._components):
+            return self
+        return DenseTerms(self._components[:number], self._vectors[:number], partial=True)
 
     def mapped(self, weight: Float[Tensor, "hidden out"]) -> DenseTerms:
         """Send every term through the same linear map t W."""
@@ -105,24 +105,23 @@ class DenseTerms:
         Terms have the axes (component, batch, source, hidden). With ``value_bias`` what b_V adds goes to the token
         it comes with: t_j += sum_h alpha_ij^h b_V^h W_O^h; otherwise no bias is added.
         """
-        shape, out = weights.shape, []
-        group = shape.heads // shape.kv_heads
-        for some in self._chunks(2 * shape.heads * shape.head_dim):
-            values = some @ weights.value.weight
-            values = values.reshape(*values.shape[:-1], shape.kv_heads, shape.head_dim)
-            values = values.repeat_interleave(group, dim=-2) if group > 1 else values
-            mixed = torch.einsum("bhij,kbjhe->kbihe", alpha, values)
-            out.append(mixed.flatten(-2) @ weights.output.weight)
-        addend = torch.cat(out)
+        shape = weights.shape
+        labels, batch, _, _ = self._vectors.shape
+        out = self._vectors.new_empty(labels, batch, alpha.shape[2], weights.output.weight.shape[-1])
+        for some in self._chunks(3 * shape.heads * shape.head_dim):
+            torch.matmul(_mixed(self._vectors[some], alpha, weights), weights.output.weight, out=out[some])
         if value_bias and weights.value_bias_share is not None and self._slots is not None:
             shares = torch.einsum("bhij,hd->bjid", alpha, weights.value_bias_share)
-            batch, source = torch.nonzero(self._slots >= 0, as_tuple=True)
-            addend.index_put_((self._slots[batch, source], batch), shares[batch, source], accumulate=True)
-        return self.with_vectors(addend)
+            row, source = torch.nonzero(self._slots >= 0, as_tuple=True)
+            out.index_put_((self._slots[row, source], row), shares[row, source], accumulate=True)
+        return self.with_vectors(out)
 
     def fed_forward(self, lin: Linearised, bias: Component) -> DenseTerms:
         """Send every term through a feed-forward block made linear; its constant part is booked under ``bias``."""
-        addend = self.with_vectors(torch.cat([lin.apply(some) for some in self._chunks(2 * lin.width)]))
+        out = torch.empty_like(self._vectors)
+        for some in self._chunks(3 * lin.width):
+            out[some] = lin.apply(self._vectors[some])
+        addend = self.with_vectors(out)
         addend.add(bias, lin.constant())
         return addend
 
@@ -159,11 +158,26 @@ class DenseTerms:
         """Make terms of other vectors under the same labels."""
         return DenseTerms(self._components, vectors, partial=self._partial, slots=self._slots)
 
-    def _chunks(self, width: int) -> Iterator[Tensor]:
+    def _chunks(self, width: int) -> Iterator[slice]:
         """Cut the labels so that ``width`` numbers per token and label stay within the budget."""
         tokens = self._vectors[0].numel() // self._vectors.shape[-1]
         size = max(1, CHUNK_BYTES // max(1, tokens * width * self._vectors.element_size()))
-        return iter(torch.split(self._vectors, size))
+        for start in range(0, len(self._vectors), size):
+            yield slice(start, start + size)
+
+
+def _mixed(
+    vectors: Float[Tensor, "component batch source hidden"],
+    alpha: Float[Tensor, "batch head token source"],
+    weights: AttentionWeights,
+) -> Float[Tensor, "component batch token values"]:
+    """Mix the heads' values of every term: what the output projection reads."""
+    shape = weights.shape
+    values = vectors @ weights.value.weight
+    values = values.reshape(*values.shape[:-1], shape.kv_heads, shape.head_dim)
+    if shape.heads > shape.kv_heads:
+        values = values.repeat_interleave(shape.heads // shape.kv_heads, dim=-2)
+    return torch.einsum("bhij,kbjhe->kbihe", alpha, values).flatten(-2)
 
 
 def source_terms(

@@ -11,6 +11,8 @@ from prosect.vocab.components import BIAS, KINDS, Component, Kind, Site
 from prosect.vocab.scopes import cross_scopes, stream_scopes
 
 Readout = Literal["hidden_states", "residual", "final_norm"]
+# The rule by which no label of biases exists.
+SHARED: Final = "share_abs_dot"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,7 +119,7 @@ def sites(stream: Stream, *, heads: bool) -> tuple[Site, ...]:
 def components(stream: Stream, rules: Rules) -> tuple[Component, ...]:
     """Label a replay in the order of the ``component`` axis: by kind, then block, then head."""
     seen = dict.fromkeys(rules.book(site) for site in sites(stream, heads=rules.heads))
-    shared = rules.start != "input" and rules.bias == "share_abs_dot"
+    shared = rules.start != "input" and rules.bias == SHARED
     return tuple(sorted((label for label in seen if not (shared and label == BIAS)), key=_place))
 
 
@@ -139,7 +141,7 @@ def beside(stream: Stream, rules: Rules) -> tuple[Component, ...]:
     entry = "cross_attention" if rules.crossing else "input"
     seen = {rules.book(site) for site in sites(stream, heads=rules.heads) if site.kind != entry}
     found = tuple(sorted(seen - {BIAS}, key=_place))
-    return found if rules.bias == "share_abs_dot" else (*found, BIAS)
+    return found if rules.bias == SHARED else (*found, BIAS)
 
 
 def suffix(component: Component) -> str:
