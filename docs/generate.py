@@ -45,7 +45,9 @@ SECTIONS: Final = {
     "analyses.NAME": models.AnalysisSpec,
     "analyses.NAME.keep": models.Keep,
     "analyses.NAME.keep.terms": models.KeepOptions,
-    "derived.NAME, and any decomposition or metric": models.Named,
+    "derived.NAME": models.DerivedSpec,
+    "derived.NAME.tables.NAME": models.TableSpec,
+    "Any decomposition or metric": models.Named,
     "store": models.StoreSpec,
     "compute": models.ComputeSpec,
 }

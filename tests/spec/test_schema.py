@@ -168,7 +168,10 @@ def spec(**changes: Any) -> dict[str, Any]:
                 "keep": ["terms", {"terms": {"dtype": "float16"}}],
             }
         },
-        "derived": {"d": {"name": "drift", "path": "x"}},
+        "derived": {
+            "d": {"name": "drift", "path": "x"},
+            "e": {"name": "drift", "path": "x", "of": ["m/a"], "tables": {"t": {"path": "t.csv", "keys": ["k"]}}},
+        },
         "compute": {"device": "cpu", "batch_tokens": "auto"},
         **changes,
     }
@@ -227,6 +230,8 @@ def test_it_takes_what_the_loader_takes(schema, value):
         analysis(metrics=["drift"]),
         analysis(keep=["term"]),
         spec(derived={"d": {"name": "norm"}}),
+        spec(derived={"d": {"name": "drift", "path": "x", "of": 3}}),
+        spec(derived={"d": {"name": "drift", "path": "x", "tables": {"t": {"keys": ["k"]}}}}),
         spec(compute={"device": "tpu"}),
     ],
 )
@@ -242,4 +247,4 @@ def test_the_loader_agrees_on_what_is_right_in_itself():
 def test_without_derived_metrics_no_derived_entry_is_right():
     schema = spec_schema(decompositions={}, metrics={}, derived={}, corpora={"lines": LinesOptions})
     with pytest.raises(Misfit):
-        validate({"name": "drift"}, schema["$defs"]["Named"], schema)
+        validate({"name": "drift"}, schema["$defs"]["DerivedSpec"], schema)

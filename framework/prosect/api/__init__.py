@@ -31,6 +31,7 @@ from prosect.vocab.architecture import (
 )
 from prosect.vocab.components import BIAS, INPUT, OWN, SOURCE, TOTAL, Component, Site
 from prosect.vocab.corpus import Sentence
+from prosect.vocab.filters import Conditions, Range
 from prosect.vocab.rules import Rules
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "Block",
     "Branch",
     "Component",
+    "Conditions",
     "CorpusDeclaration",
     "DecompositionDeclaration",
     "Experts",
@@ -57,6 +59,7 @@ __all__ = [
     "Problem",
     "Projection",
     "ProsectError",
+    "Range",
     "Rules",
     "Sentence",
     "Site",

@@ -105,10 +105,10 @@ def _spec_arguments(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--replace",
-        metavar="MODEL/ANALYSIS",
+        metavar="NODE",
         action="append",
         default=[],
-        help="compute this stored step again; may be given several times",
+        help="compute this stored step again (MODEL/ANALYSIS, derived/NAME); may be given several times",
     )
 
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from prosect.cli import output
 
 if TYPE_CHECKING:
     from prosect.planning.cost import TokenCounter
     from prosect.planning.model import Plan
+
+
+_MANY: Final = {"derived": "derived results"}
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -44,6 +47,7 @@ def check(arguments: argparse.Namespace) -> int:
         "corpora": len(found.corpora),
         "analyses": len(found.spec.analyses),
         "steps": len(found.steps),
+        **({"derived": len(found.derived)} if found.derived else {}),
     }
     if arguments.json:
         output.json_result({"ok": True, "spec": arguments.spec, **counts, "problems": []})
@@ -128,5 +132,11 @@ def _counter() -> TokenCounter:
 
 
 def _counted(counts: dict[str, int]) -> str:
-    words = {"models": "model", "corpora": "corpus", "analyses": "analysis", "steps": "step"}
-    return ", ".join(output.count(number, words[many], many) for many, number in counts.items())
+    words = {
+        "models": "model",
+        "corpora": "corpus",
+        "analyses": "analysis",
+        "steps": "step",
+        "derived": "derived result",
+    }
+    return ", ".join(output.count(number, words[many], _MANY.get(many, many)) for many, number in counts.items())

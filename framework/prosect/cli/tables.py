@@ -8,7 +8,7 @@ from prosect.cli import output
 from prosect.planning.axes import Axes, axes_by_stream
 from prosect.planning.digest import step_digest
 from prosect.planning.layers import layers_by_stream
-from prosect.planning.model import Plan, Step
+from prosect.planning.model import DerivedStep, Plan, Step
 from prosect.vocab.architecture import fed_stream
 
 _UNKNOWN: Final = "unknown until loaded"
@@ -23,6 +23,7 @@ def plan_table(plan: Plan) -> str:
         (step.node, _tokens(step), _shape(step), output.size(step.cost.bytes), _running(step), step.state, step.why)
         for step in plan.steps
     ]
+    rows += [(step.node, "", "", "", "", step.state, step.why) for step in plan.derived]
     # Nothing accumulates in most specs.
     shown = [place for place in range(len(_HEADINGS)) if place != _RUNNING or any(row[_RUNNING] for row in rows)]
     right = frozenset(number for number, place in enumerate(shown) if place in _RIGHT)
@@ -34,7 +35,8 @@ def plan_table(plan: Plan) -> str:
 
 def plan_record(plan: Plan) -> dict[str, Any]:
     """Write a plan as JSON values."""
-    return {"ok": True, "store": plan.store, "steps": [_step_record(step) for step in plan.steps]}
+    derived = [_derived_record(step) for step in plan.derived]
+    return {"ok": True, "store": plan.store, "steps": [_step_record(step) for step in plan.steps], "derived": derived}
 
 
 def _tokens(step: Step) -> str:
@@ -65,6 +67,18 @@ def _labels(axes: Axes) -> str | int:
 def _sizes(step: Step) -> tuple[dict[str, Axes], dict[str, tuple[int, ...]]]:
     by_stream = layers_by_stream(step.model, step.layer_selection, step.decomposition.declaration)
     return dict(axes_by_stream(step) or {}), dict(by_stream or {})
+
+
+def _derived_record(step: DerivedStep) -> dict[str, Any]:
+    return {
+        "node": step.node,
+        "metric": step.metric.name,
+        "of": list(step.nodes),
+        "tables": {table.name: str(table.file) for table in step.tables},
+        "state": step.state,
+        "why": step.why,
+        "digest": step_digest(step.config),
+    }
 
 
 def _step_record(step: Step) -> dict[str, Any]:

@@ -54,15 +54,6 @@ def plan_steps(bench: Bench, parts: Parts) -> tuple[Step, ...]:
     )
 
 
-def check_derived(bench: Bench) -> None:
-    """Note what is wrong with the ``derived`` section."""
-    for name, given in bench.draft.derived.items():
-        bound = bench.bind(lambda wanted: bench.registry.find("metrics", wanted), given, ("derived", name))
-        if bound is not None and bound.declaration.form != "derived":
-            message = f"{bound.name!r} measures a model; only derived metrics stand here"
-            bench.note(("derived", name, "name"), message)
-
-
 def fit(bench: Bench, wanted: Wanted, described: Described) -> tuple[int, ...] | None:
     """Fit an analysis to a model: note what does not fit, and return the layers, None where they are unknown."""
     path: KeyPath = ("analyses", wanted.analysis)

@@ -59,14 +59,19 @@ class Bench:
             self.note(path, message, suggestion=meant.strip("'?") or None, code="wrong-name")
             return None
 
-    def bind(self, find: Callable[[str], D], given: str | Named, path: KeyPath) -> Bound[D] | None:
-        """Look up a plugin that a spec names at ``path``, and validate the options it is given there."""
+    def bind(
+        self, find: Callable[[str], D], given: str | Named, path: KeyPath, valid: tuple[str, ...] = ("name",)
+    ) -> Bound[D] | None:
+        """Look up a plugin that a spec names at ``path``, and validate the options it is given there.
+
+        ``valid`` are the keys that may stand beside the options.
+        """
         name, options = (given, {}) if isinstance(given, str) else (given.name, given.options)
         name_path: KeyPath = path if isinstance(given, str) else (*path, "name")
         declaration = self.declaration(find, name, name_path)
         if declaration is None:
             return None
-        validated = self.options(declaration.options, options, path, valid=("name",))
+        validated = self.options(declaration.options, options, path, valid)
         return None if validated is None else Bound(declaration, validated)
 
     def options(

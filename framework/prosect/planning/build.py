@@ -7,19 +7,21 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from prosect.errors import Problem, SpecError
-from prosect.planning.analyses import Parts, Wanted, check_derived, fit, plan_steps
+from prosect.errors import Problem, SpecError, StoreError
+from prosect.planning.analyses import Parts, Wanted, fit, plan_steps
 from prosect.planning.bench import Bench
 from prosect.planning.contents import Contents
 from prosect.planning.corpora import plan_corpora
 from prosect.planning.cost import TokenCounter
+from prosect.planning.derived import plan_derived
 from prosect.planning.inputs import Supplied
-from prosect.planning.model import Plan, PlannedModel, Step
+from prosect.planning.model import DerivedStep, Plan, PlannedModel, Step
 from prosect.planning.models import Described, at_hand, describe, plan_models
+from prosect.planning.records import StepRecord
 from prosect.planning.settling import judged, with_costs
-from prosect.planning.stores import store_path
+from prosect.planning.stores import store_path, stored_steps
 from prosect.plugins.registry import Registry, load_registry
-from prosect.spec.loading import Source, read_spec
+from prosect.spec.loading import Draft, Source, read_spec
 from prosect.spec.places import nearest
 
 
@@ -86,8 +88,8 @@ def plan_request(request: Request) -> Plan:
     bench.problems.extend(draft.problems)
     models, corpora = plan_models(bench), plan_corpora(bench)
     steps = plan_steps(bench, Parts(models=models, corpora=corpora))
-    check_derived(bench)
-    _check_replaced(bench, steps, request.replace)
+    derived = plan_derived(bench, steps, _stored(draft, request.out))
+    _check_replaced(bench, (*steps, *derived), request.replace)
     steps = with_costs(bench, steps, request.counter)
     store = store_path(draft, request.out)
     plan = Plan(
@@ -98,6 +100,7 @@ def plan_request(request: Request) -> Plan:
         models=tuple(found.model for group in models.values() for found in group),
         corpora=tuple(corpora.values()),
         steps=steps,
+        derived=derived,
     )
     return judged(plan, Contents(), request.replace, {})
 
@@ -127,11 +130,19 @@ def complete(plan: Plan, *, registry: Registry | None = None, supplied: Mapping[
     fitted = tuple(_fitted(bench, step, models[step.model.name]) for step in plan.steps)
     steps = with_costs(bench, fitted, None)
     plan = replace(plan, models=tuple(found.model for found in models.values()), steps=steps)
-    replaced = {step.node for step in plan.steps if step.state == "replace"}
+    replaced = {step.node for step in plan.everything if step.state == "replace"}
     return judged(plan, Contents(verify=True), replaced, supplied)
 
 
-def _check_replaced(bench: Bench, steps: Iterable[Step], replaced: Iterable[str]) -> None:
+def _stored(draft: Draft, out: str | os.PathLike[str] | None) -> Mapping[str, StepRecord]:
+    """Read what the store holds already; nothing where it cannot be used, which is said once the spec is right."""
+    try:
+        return stored_steps(store_path(draft, out))
+    except StoreError:
+        return {}
+
+
+def _check_replaced(bench: Bench, steps: Iterable[Step | DerivedStep], replaced: Iterable[str]) -> None:
     nodes = [step.node for step in steps]
     for node in replaced:
         if node not in nodes:

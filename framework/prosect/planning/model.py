@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Final, Generic, Literal, TypeVar
 
 from pydantic import BaseModel
 
@@ -16,10 +16,13 @@ from prosect.plugins.declarations import (
     DecompositionDeclaration,
     MetricDeclaration,
 )
-from prosect.spec.models import CommonCorpusOptions, ModelSpec, Scalar, Spec
+from prosect.spec.models import CommonCorpusOptions, ModelSpec, Scalar, Spec, TableSpec
 from prosect.vocab.architecture import Architecture
 
 D = TypeVar("D", bound=Declaration)
+
+#: First part of the path of every result that is derived from others.
+DERIVED: Final = "derived"
 
 
 @dataclass(frozen=True)
@@ -152,6 +155,67 @@ class Step:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PlannedInput:
+    """What one entry of ``of`` stands for.
+
+    Attributes
+    ----------
+    reference
+        As the spec says it.
+    nodes
+        Paths of nodes in the store, in the order of the spec.
+    several
+        It names a matrix or a pattern, so that its nodes go together, however many they are.
+    """
+
+    reference: str
+    nodes: tuple[str, ...]
+    several: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedTable:
+    """An external table: how it is read, and its file."""
+
+    name: str
+    spec: TableSpec
+    file: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class DerivedStep:
+    """One entry of ``derived``.
+
+    Attributes
+    ----------
+    metric
+        The metric with its options.
+    inputs, tables
+        What it reads: nodes, then tables.
+    config, state, why
+        As of `Step`.
+    """
+
+    name: str
+    metric: Bound[MetricDeclaration]
+    inputs: tuple[PlannedInput, ...]
+    tables: tuple[PlannedTable, ...]
+    config: Mapping[str, Any] = field(default_factory=dict)
+    state: StepState = "unknown"
+    why: str = ""
+
+    @property
+    def node(self) -> str:
+        """Path of its node in the result tree."""
+        return f"{DERIVED}/{self.name}"
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        """All nodes that it reads."""
+        return tuple(dict.fromkeys(node for found in self.inputs for node in found.nodes))
+
+
+@dataclass(frozen=True, kw_only=True)
 class Plan:
     """All steps of a spec, in the order of the spec.
 
@@ -163,6 +227,8 @@ class Plan:
         Where relative paths start.
     store
         The folder or URL of the results; None when nothing is to be stored.
+    derived
+        Metrics over stored results, each behind those that it reads.
     """
 
     spec: Spec
@@ -172,3 +238,9 @@ class Plan:
     models: tuple[PlannedModel, ...]
     corpora: tuple[PlannedCorpus, ...]
     steps: tuple[Step, ...]
+    derived: tuple[DerivedStep, ...] = ()
+
+    @property
+    def everything(self) -> tuple[Step | DerivedStep, ...]:
+        """All steps, and all metrics over stored results."""
+        return (*self.steps, *self.derived)

@@ -12,6 +12,7 @@ from prosect.planning.bench import Bench
 from prosect.planning.contents import Contents
 from prosect.planning.corpora import token_names
 from prosect.planning.cost import TokenCounter, step_cost
+from prosect.planning.derivedstates import Judging, judge_derived
 from prosect.planning.inputs import Supplied
 from prosect.planning.model import Plan, Step
 from prosect.planning.states import judge
@@ -53,8 +54,9 @@ def judged(plan: Plan, contents: Contents, replaced: Collection[str], supplied: 
     for step in plan.steps:
         config = step_config(step, contents, supplied.get(step.model.name, Supplied()))
         steps.append(judge(replace(step, config=config), store, records.get(step.node), replaced))
+    derived = judge_derived(plan.derived, steps, Judging(contents, store, records, replaced))
     contents.save()
-    return replace(plan, steps=tuple(steps))
+    return replace(plan, steps=tuple(steps), derived=derived)
 
 
 def _axes(bench: Bench, step: Step) -> Mapping[str, Axes] | None:

@@ -6,15 +6,18 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from prosect.errors import StoreError
 from prosect.planning.digest import UNKNOWN, flat, unknown_parts
-from prosect.planning.model import Plan, Step, StepState
+from prosect.planning.model import DerivedStep, Plan, Step, StepState
 from prosect.planning.records import StepRecord, finished_units
 
 #: Packages that numbers depend on.
 NUMERIC: Final = ("torch", "transformers")
+#: States of a step that is to be computed.
+PENDING: Final = frozenset({"new", "continue", "replace", "unknown"})
+S = TypeVar("S", Step, DerivedStep)
 _SHOWN: Final = 3
 _DIGEST_SHOWN: Final = 12
 
@@ -24,7 +27,7 @@ def installed_versions() -> dict[str, str]:
     return {name: found for name in NUMERIC if (found := _version(name)) is not None}
 
 
-def judge(step: Step, store: Path | None, record: StepRecord | None, replaced: Collection[str]) -> Step:
+def judge(step: S, store: Path | None, record: StepRecord | None, replaced: Collection[str]) -> S:
     """Return the step with state and reason.
 
     Parameters
@@ -48,13 +51,13 @@ def refuse_changes(plan: Plan) -> None:
     StoreError
         Names every changed step, what differs, and the argument that recomputes it.
     """
-    changed = [f"{step.node}: {step.why}" for step in plan.steps if step.state == "changed"]
+    changed = [f"{step.node}: {step.why}" for step in plan.everything if step.state == "changed"]
     if changed:
         raise StoreError("\n".join((f"{plan.store}: the store holds other results", *changed)))
 
 
 def _judged(
-    step: Step, store: Path | None, record: StepRecord | None, replaced: Collection[str]
+    step: Step | DerivedStep, store: Path | None, record: StepRecord | None, replaced: Collection[str]
 ) -> tuple[StepState, str]:
     if store is None or record is None:
         return "new", "not in the store" if store else "nothing is stored"
@@ -64,9 +67,14 @@ def _judged(
     if differences:
         return "changed", _advice(step.node, differences)
     if unknown := unknown_parts(step.config):
-        awaited = "the model is at hand" if "model.config" in unknown else f"{' and '.join(unknown)} can be read"
-        return "unknown", f"cannot tell until {awaited}"
+        return "unknown", f"cannot tell until {_awaited(step, unknown)}"
     return ("done", "finished, same digest") if record.state == "finished" else _unfinished(step.node, store, record)
+
+
+def _awaited(step: Step | DerivedStep, unknown: Collection[str]) -> str:
+    if isinstance(step, DerivedStep):
+        return "what it reads is known"
+    return "the model is at hand" if "model.config" in unknown else f"{' and '.join(unknown)} can be read"
 
 
 def _unfinished(node: str, store: Path, record: StepRecord) -> tuple[StepState, str]:

@@ -6,7 +6,7 @@ plan needs it. Everything reachable from a declaration itself must not import to
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final, Literal
 
@@ -216,6 +216,8 @@ class MetricDeclaration(Declaration):
 
     The implementation of a ``token`` metric is ``measure(terms: Terms, total: Tensor, options) -> Tensor``, that of
     an ``accumulator`` is ``make(options, context: Context) -> Accumulator`` (see ``prosect.api.tensors``).
+    That of a ``derived`` one is ``derive(datasets: Sequence[xr.Dataset], options) -> xr.Dataset`` (see
+    ``prosect.api.results``).
 
     Attributes
     ----------
@@ -234,6 +236,15 @@ class MetricDeclaration(Declaration):
     requires
         What a model must come with: ``head``, its own head, which `Reading.head` then is (``head: own`` in the spec).
         Of an encoder-decoder such a metric measures the decoder alone.
+    inputs
+        For ``derived``: the least and the greatest number of datasets it reads, tables included; None for no limit.
+    members
+        For ``derived``: how it wants several nodes that one name stands for (the members of a matrix). ``stacked``: as
+        one dataset with the dimension ``model``; ``separate``: as one dataset each.
+    needs
+        For ``derived``: variables that every node it reads must have.
+    naming
+        For ``derived``: names of the options whose values name variables of its nodes.
     """
 
     produces: tuple[Variable, ...]
@@ -242,6 +253,10 @@ class MetricDeclaration(Declaration):
     undefined: str = "NaN where a denominator is 0"
     produces_for: Callable[[Any], tuple[Variable, ...]] | None = None
     footprint: Callable[[Any, Sizes], Footprint] | None = None
+    inputs: tuple[int, int | None] = (1, None)
+    members: Literal["stacked", "separate"] = "stacked"
+    needs: tuple[str, ...] = ()
+    naming: tuple[str, ...] = ()
 
     kind: ClassVar[str] = "metrics"
 
@@ -284,6 +299,8 @@ DECLARATIONS: Final[Mapping[str, type[AnyDeclaration]]] = {
 
 DescribeFunction = Callable[[Mapping[str, Any]], object]
 RulesFunction = Callable[[Any, Stream], Rules | None]
+#: Datasets and options to a dataset; xarray is not imported here.
+DeriveFunction = Callable[[Sequence[Any], Any], Any]
 
 
 @dataclass(frozen=True)

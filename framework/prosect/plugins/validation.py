@@ -20,7 +20,7 @@ from prosect.plugins.declarations import (
     StreamOptions,
     Variable,
 )
-from prosect.spec.models import CommonCorpusOptions
+from prosect.spec.models import CommonCorpusOptions, DerivedSpec
 from prosect.vocab.dims import LAYER, SCOPE, TOKEN
 
 NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
@@ -36,6 +36,7 @@ _SPEC_KEYS: Final = {
     "decompositions": frozenset({"name"}),
     "metrics": frozenset({"name"}),
 }
+_DERIVED_KEYS: Final = frozenset(DerivedSpec.model_fields)
 
 
 def faults(declaration: AnyDeclaration, expected: type[AnyDeclaration]) -> tuple[str, ...]:
@@ -79,7 +80,9 @@ def _options_faults(declaration: Declaration) -> Iterator[str]:
     options = declaration.options
     if options.model_config.get("extra") != "forbid":
         yield f"options model {options.__name__} must refuse unknown keys; derive it from prosect.api.Options"
-    for name in sorted(_SPEC_KEYS.get(declaration.kind, frozenset()) & set(options.model_fields)):
+    is_derived = isinstance(declaration, MetricDeclaration) and declaration.form == "derived"
+    taken = _DERIVED_KEYS if is_derived else _SPEC_KEYS.get(declaration.kind, frozenset())
+    for name in sorted(taken & set(options.model_fields)):
         yield f"option {name!r} has the name of a key that the spec itself reads; choose another"
 
 
@@ -110,6 +113,16 @@ def _metric_faults(declaration: MetricDeclaration) -> Iterator[str]:
         if declaration.form == "accumulator":
             yield from _axis_faults(variable)
     yield from _twice("produces", tuple(variable.name for variable in declaration.produces))
+    yield from _derived_faults(declaration)
+
+
+def _derived_faults(declaration: MetricDeclaration) -> Iterator[str]:
+    least, most = declaration.inputs
+    if least < 1 or (most is not None and most < least):
+        yield f"inputs {declaration.inputs} must be a least number from 1 on, and a greatest one not below it"
+    for name in declaration.naming:
+        if name not in declaration.options.model_fields:
+            yield f"naming names {name!r}, which is no option of {declaration.options.__name__}"
 
 
 def _axis_faults(variable: Variable) -> Iterator[str]:

@@ -33,10 +33,10 @@ class UnitDone:
 
 @dataclass(frozen=True)
 class StepDone:
-    """A step is finished and marked so."""
+    """A step is finished and marked so; a derived one has no closure."""
 
     node: str
-    closure_max: float
+    closure_max: float | None
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final, Self
+from typing import Self
 
 import torch
 
@@ -21,7 +21,7 @@ from prosect.planning.digest import step_digest
 from prosect.planning.inputs import Supplied
 from prosect.planning.model import Plan, PlannedModel, Step
 from prosect.planning.records import StepRecord
-from prosect.planning.states import refuse_changes
+from prosect.planning.states import PENDING, refuse_changes
 from prosect.results.provenance import Provenance, package_versions, root_attributes
 from prosect.running.compute import UnitComputer, UnitResult
 from prosect.running.events import Began, Ended, Note, StepDone, UnitDone
@@ -34,8 +34,6 @@ from prosect.running.work import StreamWork
 from prosect.store.journal import node_path
 from prosect.store.store import Store
 from prosect.vocab.architecture import CROSS, fed_stream
-
-PENDING: Final = frozenset({"new", "continue", "replace", "unknown"})
 
 
 @dataclass(frozen=True)
@@ -87,12 +85,14 @@ def execute(plan: Plan, report: Reporter, *, in_memory: Mapping[str, LoadedModel
     refuse_changes(plan)
     with Store.open(path, create=True) as store:
         run = _Run(plan, store, report, pick_device(plan.spec.compute.device), in_memory)
+        run.clear()
         for model in plan.models:
             run.model(model)
+        run.derive()
         closure = run.seal()
     seconds = time.monotonic() - began
     report(Ended(seconds))
-    done = tuple(step.node for step in plan.steps if step.node not in run.computed)
+    done = tuple(step.node for step in plan.everything if step.node not in run.computed)
     return Summary(path, tuple(run.computed), done, closure, seconds)
 
 
@@ -144,6 +144,25 @@ class _Run:
         for key, group in groups.items():
             tokens = read_tokens(group[0], key, loaded, target_cache(self._store.path))
             self._group(scene, group, tokens)
+
+    def clear(self) -> None:
+        """Remove derived results that are to be computed again: a run that is cut short must leave none of them."""
+        stored = self._store.steps()
+        for step in self._plan.derived:
+            if step.state == "replace" and step.node in stored:
+                self._store.remove(step.node)
+
+    def derive(self) -> None:
+        """Compute every pending metric over stored results."""
+        pending = [step for step in self._plan.derived if step.state in PENDING]
+        if not pending:
+            return
+        from prosect.running.derived import compute
+
+        for step in pending:
+            if compute(step, self._store):
+                self.computed.append(step.node)
+                self._report(StepDone(step.node, None))
 
     def seal(self) -> dict[str, float]:
         """Write the provenance of the run, and return the closure of every node of the plan."""

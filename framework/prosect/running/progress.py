@@ -160,7 +160,8 @@ def sentence(event: Note | StepDone | Ended) -> str:
     if isinstance(event, Note):
         return event.text
     if isinstance(event, StepDone):
-        return f"{event.node}: finished, closure {event.closure_max:.1e}"
+        closure = "" if event.closure_max is None else f", closure {event.closure_max:.1e}"
+        return f"{event.node}: finished{closure}"
     return f"done in {duration(event.seconds)}"
 
 

@@ -14,7 +14,7 @@ from prosect.errors import Problem, SpecError
 from prosect.spec.includes import Merged, read_files
 from prosect.spec.matrix import check_matrix
 from prosect.spec.messages import problems_of
-from prosect.spec.models import AnalysisSpec, ComputeSpec, CorpusSpec, ModelSpec, Name, Named, Spec, StoreSpec
+from prosect.spec.models import AnalysisSpec, ComputeSpec, CorpusSpec, DerivedSpec, ModelSpec, Name, Spec, StoreSpec
 from prosect.spec.overrides import override
 from prosect.spec.places import Document, KeyPath, in_order, nearest, shown
 
@@ -60,7 +60,7 @@ class Draft:
     models: Mapping[str, ModelSpec]
     corpora: Mapping[str, CorpusSpec]
     analyses: Mapping[str, AnalysisSpec]
-    derived: Mapping[str, Named]
+    derived: Mapping[str, DerivedSpec]
     store: StoreSpec
     compute: ComputeSpec
     folder: Path
@@ -118,7 +118,7 @@ def read_spec(source: Source, overrides: Iterable[str] = ()) -> Draft:
         models=models,
         corpora=reader.entries("corpora", CorpusSpec),
         analyses=reader.entries("analyses", AnalysisSpec),
-        derived=reader.entries("derived", Named),
+        derived=reader.entries("derived", DerivedSpec),
         store=reader.settings("store", StoreSpec),
         compute=reader.settings("compute", ComputeSpec),
         folder=Path(source).resolve().parent if isinstance(source, str | os.PathLike) else Path.cwd(),

@@ -234,6 +234,56 @@ class AnalysisSpec(Strict):
     keep: list[KeepItem] = Field(default_factory=list)
 
 
+class TableSpec(Strict):
+    """An external table as labelled data: CSV (compressed, or with tabs), or NetCDF made by ``import-table``.
+
+    Attributes
+    ----------
+    path
+        The file.
+    keys
+        Columns that say what a row is about: a list, or column -> dimension. Without any, rows are numbered (``row``).
+    values
+        Columns that become variables: a list, or column -> name. Default: all that nothing else here names.
+    names
+        A column whose values name the variables, where every variable has rows of its own.
+    spread
+        Dimension -> pattern of columns (or several) with one ``*``: columns ``mean I``, ``mean F`` and ``mean *`` give
+        the variable ``mean`` with the labels ``I`` and ``F``.
+    where
+        Column -> a value, or a list of values: other rows are left out.
+    rename
+        Column -> old value -> new value, for keys that go by other names elsewhere.
+    duplicates
+        What happens where several rows have the same keys.
+    """
+
+    path: str
+    keys: list[str] | dict[str, Name] = Field(default_factory=list)
+    values: list[str] | dict[str, Name] | None = None
+    names: str | None = None
+    spread: dict[Name, str | list[str]] = Field(default_factory=dict)
+    where: dict[str, Scalar | list[Scalar]] = Field(default_factory=dict)
+    rename: dict[str, dict[str, Scalar]] = Field(default_factory=dict)
+    duplicates: Literal["error", "mean", "first", "last"] = "error"
+
+
+class DerivedSpec(Named):
+    """A metric over stored results: its name, what it reads, and its own options.
+
+    Attributes
+    ----------
+    of
+        Nodes of the store that it reads, in order: ``MODEL/ANALYSIS``, ``MODEL/ANALYSIS/STREAM`` or ``derived/NAME``.
+        The name of a matrix means all its members, and ``*`` and ``?`` stand for parts of names.
+    tables
+        External tables by name, which it reads behind the nodes.
+    """
+
+    of: str | list[str] = Field(default_factory=list)
+    tables: dict[Name, TableSpec] = Field(default_factory=dict)
+
+
 class StoreSpec(Strict):
     """Where results go.
 
@@ -291,7 +341,7 @@ class Spec(Strict):
     models: dict[Name, ModelSpec] = Field(min_length=1)
     corpora: dict[Name, CorpusSpec] = Field(min_length=1)
     analyses: dict[Name, AnalysisSpec] = Field(min_length=1)
-    derived: dict[Name, Named] = Field(default_factory=dict)
+    derived: dict[Name, DerivedSpec] = Field(default_factory=dict)
     store: StoreSpec = StoreSpec()
     compute: ComputeSpec = ComputeSpec()
     data: str | None = None

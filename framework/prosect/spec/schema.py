@@ -30,9 +30,9 @@ def spec_schema(
     analysis = definitions["AnalysisSpec"]["properties"]
     analysis["decomposition"] = _plugin("decompositions", decompositions, definitions)
     analysis["metrics"] = {"type": "array", "items": _plugin("metrics", metrics, definitions)}
-    derived_forms = _forms("derived", derived, definitions)
+    derived_forms = _derived(derived, definitions)
     nothing: JsonSchema = {"not": {}}
-    definitions["Named"] = {"oneOf": derived_forms} if derived_forms else nothing
+    definitions["DerivedSpec"] = {"oneOf": derived_forms} if derived_forms else nothing
     definitions["CorpusSpec"] = {"oneOf": [_corpus(kind, model, definitions) for kind, model in corpora.items()]}
     schema["properties"]["include"] = {"type": "array", "items": {"type": "string"}, "default": []}
     required = schema.pop("required")
@@ -50,6 +50,13 @@ def _forms(kind: str, models: OptionModels, definitions: JsonSchema) -> list[Jso
         options = _options(f"{kind}.{name}", model, definitions)
         forms.append(_with_constant(options, "name", name))
     return forms
+
+
+def _derived(models: OptionModels, definitions: JsonSchema) -> list[JsonSchema]:
+    """Forms of an entry of ``derived``: a metric's options beside what every entry may say."""
+    common = {key: value for key, value in definitions["DerivedSpec"]["properties"].items() if key != "name"}
+    forms = _forms("derived", models, definitions)
+    return [{**form, "properties": {**common, **form["properties"]}} for form in forms]
 
 
 def _corpus(kind: str, model: type[BaseModel], definitions: JsonSchema) -> JsonSchema:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -40,14 +41,15 @@ def create_node(root: zarr.Group, layout: NodeLayout) -> None:
 def _create_array(group: zarr.Group, layout: NodeLayout, array: ArrayLayout) -> None:
     cut = grid(layout, array)
     dtype = np.dtype(array.dtype)
+    is_text = dtype.kind == "T"
     group.create_array(
         array.name,
         shape=layout.shape(array),
         dtype=dtype,
         chunks=cut.chunks,
-        shards=cut.shards,
-        compressors=CODEC,
-        fill_value=dtype.type(np.nan) if dtype.kind == "f" else dtype.type(0),
+        shards=None if is_text else cut.shards,
+        compressors="auto" if is_text else CODEC,
+        fill_value="" if is_text else dtype.type(np.nan if dtype.kind == "f" else 0),
         dimension_names=array.dims,
         attributes=dict(array.attrs),
     )
@@ -100,6 +102,14 @@ def write_part(root: zarr.Group, layout: NodeLayout, array: ArrayLayout, values:
 def write_whole(root: zarr.Group, layout: NodeLayout, array: ArrayLayout, values: npt.NDArray[Any]) -> None:
     """Write an array that has no token axis."""
     _target(root, layout, array, values, 0)[...] = values
+
+
+def write_node(root: zarr.Group, layout: NodeLayout, data: Mapping[str, npt.NDArray[Any]]) -> None:
+    """Create a node and write all that it holds at once."""
+    create_node(root, layout)
+    for array in layout.arrays:
+        open_array(root, layout.path, array.name)[...] = data[array.name]
+    root[layout.path].update_attributes({STATE: "finished"})
 
 
 def _target(root: zarr.Group, layout: NodeLayout, array: ArrayLayout, values: npt.NDArray[Any], tokens: int) -> Array:

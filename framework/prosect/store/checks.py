@@ -29,14 +29,25 @@ def check_step(layouts: Sequence[NodeLayout], record: StepRecord) -> None:
         _check_layout(paths[path], number)
 
 
+def check_node(layout: NodeLayout, record: StepRecord) -> None:
+    """Check a node that is written at once."""
+    if not NODE.fullmatch(record.node) or layout.path != record.node:
+        raise StoreError(f"{record.node!r} is no path of a node that is written at once as {layout.path!r}")
+    _check_names(layout)
+
+
 def _check_layout(layout: NodeLayout, units: int) -> None:
+    _check_names(layout)
+    expected = -(-layout.sizes[TOKEN] // layout.unit_tokens)
+    if units != expected:
+        raise StoreError(f"{layout.path}: the record says {units} units, but its tokens make {expected}")
+
+
+def _check_names(layout: NodeLayout) -> None:
     names = [array.name for array in layout.arrays] + [coordinate.name for coordinate in layout.coordinates]
     odd = sorted({name for name in names if not NAME.fullmatch(name) or names.count(name) > 1})
     if odd:
         raise StoreError(f"{layout.path}: these names cannot be stored, or stand there twice: {odd}")
-    expected = -(-layout.sizes[TOKEN] // layout.unit_tokens)
-    if units != expected:
-        raise StoreError(f"{layout.path}: the record says {units} units, but its tokens make {expected}")
 
 
 def check_region(layout: NodeLayout, unit: Unit, dim: str = TOKEN) -> None:

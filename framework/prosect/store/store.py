@@ -23,7 +23,7 @@ from prosect.planning.records import StepRecord, finished_units, step_folder
 from prosect.results.layout import NodeLayout
 from prosect.store import arrays, consolidation, identity, journal, running_state
 from prosect.store.atomic import flush, sweep
-from prosect.store.checks import check_data, check_region, check_step
+from prosect.store.checks import check_data, check_node, check_region, check_step
 from prosect.store.failures import storage_errors
 from prosect.store.folder import ResultFolder
 from prosect.store.lock import Lock
@@ -130,12 +130,7 @@ class Store:
             The step is already there, something that is not ours stands in its place, or layouts and record disagree.
         """
         check_step(layouts, record)
-        if record.node in self.steps():
-            raise StoreError(f"{self.path}: {record.node} is already stored; recompute it with --replace {record.node}")
-        if (self.path / record.node).exists():
-            raise StoreError(
-                f"{self.path}: {record.node} holds something that no run of prosect has made; move it away"
-            )
+        self._check_absent(record.node)
         with self._changing():
             step_folder(self.path, record.node).mkdir(parents=True)
             for layout in layouts:
@@ -221,6 +216,33 @@ class Store:
             for array in whole:
                 arrays.write_whole(self._root(), layout, array, data[array.name])
 
+    def write_node(self, layout: NodeLayout, data: Data, record: StepRecord) -> None:
+        """Write a node that is made at once, and then the record that says it is finished.
+
+        Parameters
+        ----------
+        layout
+            The node; a store may hold no other step of its path.
+        data
+            Variable -> values.
+        record
+            The step, with one unit of the stream ``main``.
+
+        Raises
+        ------
+        StoreError
+            The node is already there, or its layout cannot be stored.
+        """
+        check_node(layout, record)
+        check_data(layout, layout.arrays, data)
+        self._check_absent(record.node)
+        with self._changing():
+            step_folder(self.path, record.node).mkdir(parents=True)
+            arrays.write_node(self._root(), layout, data)
+            flush(path for path in (self.path / layout.path).rglob("*") if path.is_file())
+            journal.write_entry(self.path, record.node, journal.MAIN, 0, {})
+            journal.write_record(self.path, replace(record, state="finished"))
+
     def finish(self, record: StepRecord, attrs: Mapping[str, Mapping[str, Any]]) -> None:
         """Mark a step as finished, as the very last thing.
 
@@ -257,6 +279,12 @@ class Store:
         with self._changing():
             self._root().attrs.put(dict(attrs))
             consolidation.refresh(ResultFolder(self.path, hidden=journal.half_made(self.path)))
+
+    def _check_absent(self, node: str) -> None:
+        if node in self.steps():
+            raise StoreError(f"{self.path}: {node} is already stored; recompute it with --replace {node}")
+        if (self.path / node).exists():
+            raise StoreError(f"{self.path}: {node} holds something that no run of prosect has made; move it away")
 
     def _prepare(self) -> None:
         if not (self.path / identity.IDENTITY).exists():

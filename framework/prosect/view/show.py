@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from prosect.planning.model import DERIVED
 from prosect.view.summary import NodeSummary, VariableSummary, summarise
 
 KILO: Final = 1000
@@ -35,7 +36,8 @@ def size(number: float) -> str:
 
 
 def _node(node: NodeSummary) -> Iterator[str]:
-    yield f"{node.path}  {_state(node)}, {_closure(node)}, {size(node.bytes)}"
+    closure = [] if node.path.startswith(f"{DERIVED}/") else [_closure(node)]
+    yield f"{node.path}  {', '.join((_state(node), *closure, size(node.bytes)))}"
     yield "  " + ", ".join(f"{dim} {length:,}" for dim, length in node.sizes.items())
     rows = [(v.name, f"({', '.join(v.dims)})", v.dtype, size(v.bytes)) for v in node.variables]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

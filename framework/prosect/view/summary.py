@@ -116,7 +116,7 @@ def _variables(folder: Path) -> Iterator[VariableSummary]:
         if metadata["node_type"] == "array":
             yield VariableSummary(
                 name=file.parent.name,
-                dims=tuple(metadata["dimension_names"]),
+                dims=tuple(metadata.get("dimension_names") or ()),
                 shape=tuple(metadata["shape"]),
                 dtype=str(metadata["data_type"]),
                 bytes=_bytes(file.parent),

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from prosect.api import MetricDeclaration, Variable, hookimpl
+from prosect_plugins.derived import derived_metrics
 from prosect_plugins.metrics.geometry import geometry_metrics
 
 UNITS = "embedding units"
@@ -78,6 +79,7 @@ def prosect_metrics() -> Sequence[MetricDeclaration]:
         ),
         *_map_metrics(),
         *geometry_metrics(),
+        *derived_metrics(),
     ]
 
 

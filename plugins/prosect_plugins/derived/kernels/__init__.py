@@ -1,0 +1,1 @@
+"""The arithmetic of the derived metrics, on plain arrays without labels."""
