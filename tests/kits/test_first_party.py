@@ -53,6 +53,11 @@ class TestSumOfFactorsByHead(DecompositionTests):
     options: ClassVar = {"by": "head", "norm_mean": "own", "embedding_norm": "outside"}
 
 
+class TestSumOfFactorsBySource(DecompositionTests):
+    decomposition = "sum_of_factors"
+    options: ClassVar = {"by": "source"}
+
+
 class TestAttentionNorms(DecompositionTests):
     decomposition = "attention_norms"
 

@@ -60,6 +60,8 @@ def _shape(step: Step) -> str:
 def _labels(axes: Axes) -> str | int:
     if axes.by_token:
         return "tokens"
+    if axes.per_source:
+        return f"{axes.components} × tokens"  # noqa: RUF001 - as above
     # Only the corpus knows how many values an annotation has.
     return f"values of {axes.annotation}" if axes.components is None else axes.components
 

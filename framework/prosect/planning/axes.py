@@ -13,7 +13,7 @@ from prosect.plugins.loading import Failure, guarded
 from prosect.plugins.registry import implementation
 from prosect.vocab.architecture import CROSS, Architecture, Stream
 from prosect.vocab.components import BIAS
-from prosect.vocab.rules import Rules, beside, scopes_read, shown
+from prosect.vocab.rules import Rules, beside, scopes_read, shown, split_heads
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +26,8 @@ class Axes:
         Number of labels; with ``by_token`` those beside the tokens. None where they are values of an annotation.
     by_token
         The labels are the tokens of the sentence: variables have an axis ``source``.
+    per_source
+        Every label is split by source token: variables have an axis ``source`` beside that of the labels.
     scopes
         Number of scopes; 1 gives no axis.
     annotation
@@ -36,6 +38,7 @@ class Axes:
 
     components: int | None
     by_token: bool = False
+    per_source: bool = False
     scopes: int = 1
     annotation: str | None = None
     crossing: bool = False
@@ -65,6 +68,8 @@ def described_streams(declaration: DecompositionDeclaration, architecture: Archi
 
 
 def _axes(stream: Stream, rules: Rules) -> Axes:
+    if rules.per_source is not None:
+        return Axes(components=len(split_heads(stream, rules)), per_source=True, crossing=rules.crossing)
     scopes = len(scopes_read(stream, rules)) or 1
     if not rules.by_token:
         found, labels = rules.annotation, shown(stream, rules)

@@ -107,7 +107,8 @@ def _arrays(step: Step, axes: Axes, sizes: Sizes) -> Iterator[_Array]:
         if metric.declaration.form == "accumulator":
             continue
         for variable in metric.declaration.variables(metric.options):
-            yield _Array((*outer, *node_dims(variable, crossing=axes.crossing)), computed)
+            split = (dims.SOURCE,) if axes.per_source and dims.COMPONENT in variable.dims else ()
+            yield _Array((*outer, *node_dims(variable, crossing=axes.crossing), *split), computed)
             if axes.by_token and dims.COMPONENT in variable.dims:
                 # The tokens have an axis of their own beside the other labels.
                 pairs = (dims.SOURCE if dim == dims.COMPONENT else dim for dim in variable.dims)

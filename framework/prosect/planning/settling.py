@@ -65,7 +65,7 @@ def _axes(bench: Bench, step: Step) -> Mapping[str, Axes] | None:
     except ProsectError as error:
         bench.note(("analyses", step.analysis, "decomposition"), f"model {step.model.name!r}: {error}")
         return None
-    if any(found.by_token for found in (axes or {}).values()):
+    if any(found.by_token or found.per_source for found in (axes or {}).values()):
         _check_by_token(bench, step)
     for annotation in {found.annotation for found in (axes or {}).values()} - {None}:
         _check_annotation(bench, step, str(annotation))

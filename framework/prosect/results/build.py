@@ -81,11 +81,12 @@ def metric_arrays(
     rest: Sequence[str] | None = None,
     scoped: bool = False,
     crossing: bool = False,
+    split: bool = False,
 ) -> tuple[ArrayLayout, ...]:
     """Lay out the variables of a metric, in the dtype in which they are computed (accumulators: float64).
 
     With ``rest`` labels are source tokens and those (`by_source`); with ``scoped`` there is an axis of scopes;
-    with ``crossing`` the sources are the encoder's tokens.
+    with ``crossing`` the sources are the encoder's tokens; with ``split`` each label has an axis of sources.
     """
     declared = metric.declaration
     options = jsonable(metric.record()["options"])
@@ -106,14 +107,17 @@ def metric_arrays(
             },
         )
         for variable in declared.variables(metric.options)
-        for name, dims in _named(variable, rest, crossing=crossing)
+        for name, dims in _named(variable, rest, crossing=crossing, split=split)
     )
 
 
 def _named(
-    variable: Variable, rest: Sequence[str] | None, *, crossing: bool
+    variable: Variable, rest: Sequence[str] | None, *, crossing: bool, split: bool
 ) -> tuple[tuple[str, tuple[str, ...]], ...]:
     placed = replace(variable, dims=node_dims(variable, crossing=crossing))
+    if split:
+        _no_pairs(variable)
+        return ((placed.name, (*placed.dims, SOURCE) if COMPONENT in placed.dims else placed.dims),)
     return ((placed.name, placed.dims),) if rest is None else by_source(placed, rest)
 
 
@@ -123,12 +127,16 @@ def by_source(variable: Variable, rest: Sequence[str]) -> tuple[tuple[str, tuple
     (component, token) becomes (token, source), with ``<name>_bias`` (token) beside it, and the same for what else is in
     ``rest``; a variable without labels stays.
     """
-    if OTHER_COMPONENT in variable.dims:
-        raise UsageError(f"{variable.name!r} compares terms in pairs, which is not computed where labels are tokens")
+    _no_pairs(variable)
     if COMPONENT not in variable.dims:
         return ((variable.name, variable.dims),)
     dims = tuple(dim for dim in variable.dims if dim != COMPONENT)
     return ((variable.name, (*dims, SOURCE)), *((f"{variable.name}_{name}", dims) for name in rest))
+
+
+def _no_pairs(variable: Variable) -> None:
+    if OTHER_COMPONENT in variable.dims:
+        raise UsageError(f"{variable.name!r} compares terms in pairs, which is not computed where labels are tokens")
 
 
 def terms_array(decomposition: Declaration, dtype: str) -> ArrayLayout:

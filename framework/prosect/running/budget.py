@@ -141,6 +141,12 @@ def refuse_too_large(node: str, work: StreamWork, budget: Budget, itemsize: int)
 
 
 def _labels(work: StreamWork) -> int:
-    """Vectors held per token: terms of single blocks stay factored, others have one for every label."""
+    """Vectors held per token: terms of single blocks stay factored, others have one for every label.
+
+    Of heads split by source token there are values of every block, and numbers for every head and source: the
+    weights, and what two metrics make of them.
+    """
+    if work.split:
+        return 3 * work.depth + 3 * len(work.labels) * work.width // work.hidden
     carried = work.sources and work.rules is not None and work.rules.span == "stack"
     return len(work.rest) + work.width if carried else len(work.labels)

@@ -140,6 +140,8 @@ class Collector:
                 continue
             if self._work.sources:
                 self._put_by_source(place, variable, values[variable.name])
+            elif self._work.split and COMPONENT in variable.dims:
+                self._put_split(place, variable, values[variable.name])
             else:
                 token = variable.dims.index(TOKEN)
                 self._put(place, variable.name, self._own(values[variable.name], token), token)
@@ -160,6 +162,12 @@ class Collector:
         else:
             token = variable.dims.index(TOKEN)
             self._put(place, variable.name, self._own(values, token), token)
+
+    def _put_split(self, place: tuple[int, ...], variable: Variable, values: Tensor) -> None:
+        """Put values of heads, each of which stands for as many terms as there are positions of a source."""
+        axis, heads, sources = variable.dims.index(COMPONENT), len(self._work.labels), self._sources().ids.shape[1]
+        pairs = torch.unflatten(values.narrow(axis, 0, heads * sources), axis, (heads, sources)).movedim(axis + 1, -1)
+        self._put_pairs(place, variable.name, pairs, variable.dims.index(TOKEN))
 
     def _put_pairs(self, place: tuple[int, ...], name: str, values: Tensor, token: int) -> None:
         """Put values whose last axis is ``source``, or a part of it: NaN stands behind the end of a sentence."""
@@ -195,9 +203,12 @@ class Collector:
 
     def _lengths(self) -> npt.NDArray[np.int64]:
         """Count the sources of each of the unit's tokens."""
+        return np.asarray(self._sources().mask.sum(axis=1)[self._aimed().rows], dtype=np.int64)
+
+    def _sources(self) -> Batch:
+        """Return the sentences that tokens look at."""
         batch = self._aimed()
-        sources = self._source if self._work.crossing and self._source is not None else batch
-        return np.asarray(sources.mask.sum(axis=1)[batch.rows], dtype=np.int64)
+        return self._source if self._work.crossing and self._source is not None else batch
 
     def _kept(self, vectors: Tensor) -> Tensor:
         if self._work.keep_terms != "float16":

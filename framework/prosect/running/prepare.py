@@ -240,9 +240,11 @@ def _layout(
     arrays = [
         array
         for metric in metrics
-        for array in metric_arrays(metric, computed, rest=rest, scoped=work.scoped, crossing=work.crossing)
+        for array in metric_arrays(
+            metric, computed, rest=rest, scoped=work.scoped, crossing=work.crossing, split=work.split
+        )
     ]
-    if work.keep_terms is not None and work.sources:
+    if work.keep_terms is not None and (work.sources or work.split):
         raise UsageError(
             f"{step.node}: vectors per pair of tokens are not stored; leave 'keep' out, or group the tokens"
         )

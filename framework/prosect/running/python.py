@@ -128,7 +128,7 @@ def decompose(  # noqa: PLR0913 - the first four say what is decomposed, the oth
         As in a spec.
     terms
         Return the vectors themselves, as variable ``terms`` (layer, component, token, hidden); default: yes, unless
-        every token is a label of its own.
+        there is one for every pair of tokens.
     stream
         Stream of an encoder-decoder, or ``cross``; default ``decoder``.
     **options
@@ -190,7 +190,7 @@ def _computed(model: LoadedModel, step: ReadyStep, node: str, fed: Mapping[str, 
 def _with_terms(step: Step, scene: Scene) -> Step:
     """Keep the vectors, but for where every token is a label of its own: there is one for each pair of tokens."""
     work = stream_work(step.decomposition, (), scene.streams[0], layers=None, keep_terms="computed")
-    if work is None or work.sources:
+    if work is None or work.sources or work.split:
         return step
     return dataclasses.replace(step, keep_terms=work.keep_terms)
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from prosect.running.budget import Cut
 from prosect.running.work import StreamWork
 from prosect.terms.factored import FactoredStart
+from prosect.terms.moved import MovedStart
 from prosect.terms.start import InputStart, Start, TokenStart
 from prosect.vocab.architecture import Stream
 from prosect.vocab.components import Component, Site
@@ -23,7 +24,7 @@ Index = Int[Tensor, "batch token"]
 
 
 def start_of(work: StreamWork, index: Index, cut: Cut) -> Start:
-    """Choose the terms of a replay; maps of single blocks stay factored.
+    """Choose the terms of a replay; maps of single blocks, and heads split by source token, stay factored.
 
     Parameters
     ----------
@@ -38,6 +39,8 @@ def start_of(work: StreamWork, index: Index, cut: Cut) -> Start:
     stream, rules = work.stream, work.rules
     if stream is None or rules is None:
         raise RuntimeError("nothing to replay")
+    if rules.per_source is not None:
+        return MovedStart(stream, rules, cut.width if rules.crossing else None)
     if rules.start == "input":
         return InputStart(stream, rules)
     if rules.span == "block":

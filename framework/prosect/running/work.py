@@ -19,7 +19,7 @@ from prosect.running.grouping import Grouping, grouping
 from prosect.terms.replay import needs
 from prosect.vocab.architecture import Stream
 from prosect.vocab.components import BIAS, TOTAL, Component
-from prosect.vocab.rules import SHARED, Rules, beside, scopes_read, shown, suffix
+from prosect.vocab.rules import SHARED, Rules, beside, scopes_read, shown, split_heads, suffix
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +97,11 @@ class StreamWork:
         return self.rules is not None and self.rules.by_token
 
     @property
+    def split(self) -> bool:
+        """Whether every label is split by source token."""
+        return self.rules is not None and self.rules.per_source is not None
+
+    @property
     def rest(self) -> tuple[str, ...]:
         """Labels behind the source tokens, as names of variables end: ``encoder``, ``own``, ``bias``."""
         if self.rules is None or self.stream is None:
@@ -144,7 +149,7 @@ class StreamWork:
     @property
     def whole(self) -> bool:
         """Whether sentences must stay whole and padded, because the terms of other tokens are mixed in."""
-        return self.rules is not None and self.rules.start != "input"
+        return self.split or (self.rules is not None and self.rules.start != "input")
 
     def of_source(self) -> StreamWork:
         """Keep the measures which say something of single source tokens."""
@@ -185,12 +190,18 @@ def stream_work(
         depth=stream.layers,
         stream=stream if described else None,
         rules=rules,
-        labels=(TOTAL,) if rules is None else shown(stream, rules),
+        labels=_labels(stream, rules),
         layers=tuple(range(first, stream.layers + 1)) if layers is None else tuple(layers),
         measures=measures,
         keep_terms=keep_terms,
         scopes=() if rules is None else scopes_read(stream, rules),
     )
+
+
+def _labels(stream: Stream, rules: Rules | None) -> tuple[Component, ...]:
+    if rules is None:
+        return (TOTAL,)
+    return shown(stream, rules) if rules.per_source is None else split_heads(stream, rules)
 
 
 def numpy_name(dtype: torch.dtype) -> str:

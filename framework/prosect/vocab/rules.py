@@ -88,8 +88,8 @@ class Rules:
 
     @property
     def crossing(self) -> bool:
-        """Whether the labels are the tokens of the encoder."""
-        return self.start == "encoder_tokens"
+        """Whether the labels, or what heads are split by, are the tokens of the encoder."""
+        return self.start == "encoder_tokens" or self.per_source == "cross_attention"
 
     @property
     def annotation(self) -> str | None:

@@ -2,7 +2,8 @@
 
 Every sub-layer is a *source*: its unbiased output is booked under a label when it enters the residual
 stream, and from there on only norms rescale it. All biases, norm biases and (by default) norm means go
-under ``bias``.
+under ``bias``. Attention's output is a sum over heads and attended tokens, so its term can be split by
+both: what a head moved from a token.
 """
 
 from __future__ import annotations
@@ -13,16 +14,20 @@ from typing import Literal
 from prosect.api import BIAS, INPUT, Component, Rules, Site, Stream
 from prosect_plugins.decompositions import SumOfFactorsOptions
 
-Granularity = Literal["kind", "layer", "sublayer", "head"]
+Granularity = Literal["kind", "layer", "sublayer", "head", "source"]
 
 
-def rules(options: SumOfFactorsOptions, stream: Stream) -> Rules:
-    """Make the table of rules."""
+def rules(options: SumOfFactorsOptions, stream: Stream) -> Rules | None:
+    """Make the table of rules; only what is split by source token has a node ``cross``."""
+    split, crossing = options.by == "source", stream.name == "cross"
+    if crossing and not split:
+        return None
     return Rules(
         book=BOOKINGS[options.by],
         norm_mean=options.norm_mean,
         embedding_norm=options.embedding_norm,
-        heads=options.by == "head",
+        heads=options.by in ("head", "source"),
+        per_source=("cross_attention" if crossing else "attention") if split else None,
         readout=options.readout,
     )
 
@@ -58,4 +63,5 @@ BOOKINGS: dict[Granularity, Callable[[Site], Component]] = {
     "layer": by_layer,
     "sublayer": by_sublayer,
     "head": by_head,
+    "source": by_head,
 }
