@@ -104,7 +104,11 @@ def test_a_plan_knows_what_it_costs(tmp_path, spec):
 
 @pytest.mark.parametrize(
     ("changes", "reason"),
-    [({"metrics": ["dot"]}, "compares terms in pairs"), ({"keep": ["terms"]}, "one for every pair of tokens")],
+    [
+        ({"metrics": ["dot"]}, "compares terms in pairs"),
+        ({"metrics": ["dispersion"]}, "accumulated term by term"),
+        ({"keep": ["terms"]}, "one for every pair of tokens"),
+    ],
 )
 def test_what_is_too_much_is_a_problem_of_the_plan(spec, changes, reason):
     with pytest.raises(SpecError, match=reason):

@@ -24,7 +24,9 @@ def accumulators(step: Step) -> tuple[Bound[MetricDeclaration], ...]:
 
 def sizes_of(shape: Shape, axes: Axes, tokens: int | None) -> Sizes:
     """Tell an accumulator what is known of a stream."""
-    return Sizes(components=None if axes.by_token else axes.components, hidden=shape.hidden, tokens=tokens)
+    return Sizes(
+        components=None if axes.by_token or axes.per_source else axes.components, hidden=shape.hidden, tokens=tokens
+    )
 
 
 def variables(metric: Bound[MetricDeclaration], sizes: Sizes) -> Iterator[tuple[tuple[str, ...], int, dict[str, int]]]:

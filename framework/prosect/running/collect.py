@@ -109,7 +109,7 @@ class Collector:
 
     def _gathered(self, reading: Reading) -> Reading:
         """Return what accumulators are given: the unit's own tokens, or whole padded sentences as labels are tokens."""
-        if not self._work.whole or self._work.sources:
+        if not self._work.whole or self._work.pairwise:
             return reading
         terms = DenseTerms(reading.components, self._own(reading.dense(), 1))
         view = self._viewed(self._own_index(self._aimed()))

@@ -197,7 +197,7 @@ def _works(step: Step, scene: Scene, fed: Mapping[str, TokenStream]) -> dict[str
 def _setting(work: StreamWork, scene: Scene, fed: Mapping[str, TokenStream]) -> Setting:
     """Tell accumulators where they stand."""
     return Setting(
-        components=() if work.sources else work.labels,
+        components=() if work.pairwise else work.labels,
         hidden=scene.stream(work.name).hidden,
         layers=work.layers,
         scopes=work.scopes,
@@ -244,7 +244,7 @@ def _layout(
             metric, computed, rest=rest, scoped=work.scoped, crossing=work.crossing, split=work.split
         )
     ]
-    if work.keep_terms is not None and (work.sources or work.split):
+    if work.keep_terms is not None and work.pairwise:
         raise UsageError(
             f"{step.node}: vectors per pair of tokens are not stored; leave 'keep' out, or group the tokens"
         )

@@ -190,7 +190,7 @@ def _computed(model: LoadedModel, step: ReadyStep, node: str, fed: Mapping[str, 
 def _with_terms(step: Step, scene: Scene) -> Step:
     """Keep the vectors, but for where every token is a label of its own: there is one for each pair of tokens."""
     work = stream_work(step.decomposition, (), scene.streams[0], layers=None, keep_terms="computed")
-    if work is None or work.sources or work.split:
+    if work is None or work.pairwise:
         return step
     return dataclasses.replace(step, keep_terms=work.keep_terms)
 

@@ -102,6 +102,11 @@ class StreamWork:
         return self.rules is not None and self.rules.per_source is not None
 
     @property
+    def pairwise(self) -> bool:
+        """Whether there is a term for every pair of tokens."""
+        return self.sources or self.split
+
+    @property
     def rest(self) -> tuple[str, ...]:
         """Labels behind the source tokens, as names of variables end: ``encoder``, ``own``, ``bias``."""
         if self.rules is None or self.stream is None:
