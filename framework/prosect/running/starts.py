@@ -39,10 +39,9 @@ def start_of(work: StreamWork, index: Index, cut: Cut) -> Start:
     stream, rules = work.stream, work.rules
     if stream is None or rules is None:
         raise RuntimeError("nothing to replay")
-    if rules.per_source is not None:
-        return MovedStart(stream, rules, cut.width if rules.crossing else None)
     if rules.start == "input":
-        return InputStart(stream, rules)
+        split = MovedStart(stream, rules, cut.width if rules.crossing else None)
+        return InputStart(stream, rules) if rules.per_source is None else split
     if rules.span == "block":
         sources = cut.width if rules.crossing else None
         return FactoredStart(causal=stream.causal, labels=beside(stream, rules), sources=sources)
