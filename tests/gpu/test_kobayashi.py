@@ -161,7 +161,7 @@ def test_norms_of_a_cross_attention_are_those_of_the_authors(device, agree, dtyp
         found = {
             "fx_norm": maps.value_norm(reading, reading.total, Options()),
             "afx_norm": maps.weighted_norm(reading, reading.total, Options()),
-            "summed_afx_norm": terms.attended_part.squares().sqrt(),
+            "summed_afx_norm": maps.attention_norm(reading, reading.total, Options()),
             "attn_out": terms.sum() + weights.output.bias,
         }
     for name, values in found.items():

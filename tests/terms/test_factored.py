@@ -5,44 +5,22 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prosect.api import BIAS, Component, Rules
+from prosect.api import Component
 from prosect.errors import RunError
-from prosect.model.capture import StreamTap
-from prosect.model.forward import eager_attention, forward
-from prosect.terms.closure import ClosureGauge
 from prosect.terms.factored import FactoredStart
-from prosect.terms.replay import Replay, needs, stream_weights
-from prosect.terms.start import TokenStart
-from prosect.vocab.scopes import scopes, stream_scopes
-from support.models import FAMILIES, description, random_model
-from support.replays import feed_of, token_ids
-
-STREAMS = [(family, stream) for family in FAMILIES for stream in FAMILIES[family].streams]
+from prosect.vocab.rules import scopes_read
+from prosect.vocab.scopes import cross_scopes, scopes, stream_scopes
+from support.orders import STREAMS, dense_start, factored_start, map_rules, model, stream_of, walk
+from support.replays import token_ids
 
 
-def rules(feed_forward="secant", gated="path", value_bias="token"):
-    return Rules(
-        book=lambda _site: BIAS,
-        start="tokens",
-        span="block",
-        attention="propagate",
-        feed_forward=feed_forward,
-        gated=gated,
-        value_bias=value_bias,
-        norm_mean="own",
-        scopes=("all",),
-    )
-
-
-def read(model, stream_name, table, ids, start):
+def read(which, rules, ids, start, *, seed=0):
     """Everything a metric can ask of the terms, at every scope of every block."""
-    stream, found = description(model).stream(stream_name), {}
-    gauge = ClosureGauge(1e-5 if model.config["model_type"] == "llama" else 1e-9)
+    found = {}
 
-    def take(block, scope, terms, state):
-        dense = terms.dense()
+    def take(block, scope, terms, state, _onward):
         found[block, scope] = {
-            "dense": dense.clone(),
+            "dense": terms.dense().clone(),
             "norm": terms.norm(),
             "dot": terms.dot(state),
             "distance": terms.distance(state),
@@ -50,100 +28,73 @@ def read(model, stream_name, table, ids, start):
             "sum": terms.sum(),
         }
 
-    replay = Replay(
-        stream=stream,
-        rules=table,
-        weights=stream_weights(model.base, stream, torch.float64),
-        layers=range(1, stream.layers + 1),
-        pick=lambda captured: captured.double(),
-        gauge=gauge,
-        start=start(stream, ids),
-        scope_sink=take,
-    )
-    with eager_attention(model), StreamTap(model.base, stream, needs(table, stream), replay).attached():
-        forward(model, feed_of(model, ids, stream_name))
-    gauge.settle()
+    walk(which, rules, ids, start, take, seed=seed)
     return found
 
 
-def dense_start(stream, ids):
-    labels = (*(Component(str(j), "source") for j in range(ids.shape[1])), BIAS)
-    return TokenStart(labels, torch.arange(ids.shape[1]).expand(ids.shape))
-
-
-def factored_start(budget):
-    return lambda stream, ids: FactoredStart(causal=stream.causal, budget=budget)
-
-
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     which=st.sampled_from(STREAMS),
-    seed=st.integers(0, 2**16),
-    shape=st.tuples(st.integers(1, 2), st.integers(1, 6)),
-    table=st.builds(
-        rules,
-        feed_forward=st.sampled_from(("secant", "tangent", "relu_mask")),
-        gated=st.sampled_from(("path", "half", "frozen", "tangent")),
-        value_bias=st.sampled_from(("token", "bias", "first_block")),
+    seed=st.integers(0, 3),
+    shape=st.tuples(st.integers(1, 2), st.integers(1, 10)),
+    options=st.fixed_dictionaries(
+        {
+            "feed_forward": st.sampled_from(("secant", "tangent", "relu_mask", "source")),
+            "gated": st.sampled_from(("path", "half", "frozen", "tangent")),
+            "value_bias": st.sampled_from(("token", "bias", "first_block")),
+        }
     ),
     budget=st.sampled_from((1, 10_000, 2**28)),
 )
-def test_factored_terms_are_the_terms_of_the_general_engine(which, seed, shape, table, budget):
-    family, stream = which
-    model = random_model(family, seed=seed)
-    ids = token_ids(model, shape, seed)
-    one, other = read(model, stream, table, ids, factored_start(budget)), read(model, stream, table, ids, dense_start)
-    assert one.keys() >= {key for key in other if not key[1].startswith("cross") or "_res" in key[1]}
-    for key, values in one.items():
-        if key[1] in ("cross", "cross_norm"):
-            continue
-        for name, value in values.items():
+def test_factored_terms_are_the_terms_of_the_general_engine(which, seed, shape, options, budget):
+    rules, ids = map_rules(stream_of(*which), **options), token_ids(model(which[0]), shape, seed)
+    one = read(which, rules, ids, factored_start(budget), seed=seed)
+    other = read(which, rules, ids, dense_start, seed=seed)
+    wanted = set(scopes_read(stream_of(*which), rules))
+    assert {name for _, name in one} >= wanted
+    for key in (key for key in one if key[1] in wanted):
+        for name, value in one[key].items():
             torch.testing.assert_close(value, other[key][name], rtol=1e-7, atol=1e-7, msg=f"{key} {name}")
 
 
-@pytest.mark.parametrize(("family", "stream"), STREAMS)
-def test_the_scopes_which_a_replay_passes_are_those_derived_from_the_description(family, stream):
-    model = random_model(family)
-    passed = read(model, stream, rules(), token_ids(model, (1, 4)), factored_start(2**28))
-    found = description(model).stream(stream)
-    assert list(passed) == [(n, name) for n, block in enumerate(found.blocks, 1) for name in scopes(block)]
-    assert set(stream_scopes(found)) == {name for _, name in passed}
+@pytest.mark.parametrize("which", STREAMS, ids="-".join)
+def test_the_scopes_which_a_replay_passes_are_those_derived_from_the_description(which):
+    found = stream_of(*which)
+    passed = []
+    ids = token_ids(model(which[0]), (1, 4))
+    walk(which, map_rules(found), ids, factored_start(), lambda block, scope, *_: passed.append((block, scope)))
+    if which[1] == "cross":
+        assert {name for _, name in passed} == set(cross_scopes(found))
+    else:
+        assert passed == [(n, name) for n, block in enumerate(found.blocks, 1) for name in scopes(block)]
+        assert set(stream_scopes(found)) == {name for _, name in passed}
 
 
-def test_memory_of_attention_scopes_grows_with_pairs_times_heads_and_never_with_the_width():
-    """No tensor of n x n x d numbers is made: the largest is n x n x H."""
-    heads, tokens = 4, 96
-    model = random_model("bert", max_position_embeddings=128, hidden_size=64, num_attention_heads=heads)
-    sizes = []
-
-    class Watching(torch.utils._python_dispatch.TorchDispatchMode):
-        def __torch_dispatch__(self, function, types, args=(), kwargs=None):
-            result = function(*args, **(kwargs or {}))
-            if isinstance(result, torch.Tensor):
-                sizes.append(result.numel())
-            return result
-
-    stream = description(model).stream("main")
-    table = rules()
-
-    def take(_block, scope, terms, state):
-        if scope.startswith("attn"):
-            with Watching():
-                terms.norm(), terms.dot(state), terms.own(), terms.source_sum()
-
-    replay = Replay(
-        stream=stream,
-        rules=table,
-        weights=stream_weights(model.base, stream, torch.float64),
-        layers=(1,),
-        pick=lambda captured: captured.double(),
-        gauge=ClosureGauge(1e-9),
-        start=FactoredStart(causal=False),
-        scope_sink=take,
+def test_parallel_sub_layers_are_read_together():
+    """In `attn_ff` what the feed-forward block made of a token stands on the diagonal, beside what attention gave."""
+    which, ids = ("gptj", "main"), token_ids(model("gptj"), (1, 5))
+    found = {}
+    walk(
+        which, map_rules(stream_of(*which)), ids, factored_start(), lambda n, s, t, y, _: found.update({(n, s): (t, y)})
     )
-    with eager_attention(model), StreamTap(model.base, stream, needs(table, stream), replay).attached():
-        forward(model, feed_of(model, token_ids(model, (1, tokens)), "main"))
-    assert max(sizes) <= max(tokens * tokens * heads, tokens * heads * 64)
+    attention, both, residual = (found[1, scope][0] for scope in ("attn", "attn_ff", "attn_ff_res"))
+    off = ~torch.eye(5, dtype=torch.bool)
+    torch.testing.assert_close(both.norm()[:5, 0].T[off], attention.norm()[:5, 0].T[off])
+    fed = both.own() - attention.own()
+    assert (fed.norm(dim=-1) > 1e-3).all()
+    torch.testing.assert_close(residual.own() - both.own(), found[1, "attn_ff_res"][1] - found[1, "attn_ff"][1])
+
+
+@pytest.mark.parametrize("which", [("gpt2", "main"), ("marian", "decoder")], ids="-".join)
+def test_a_causal_token_gets_nothing_from_later_ones(which):
+    ids = token_ids(model(which[0]), (2, 70))[:, : model(which[0]).config.get("n_positions", 40)]
+    upper = torch.triu(torch.ones(ids.shape[1], ids.shape[1], dtype=torch.bool), 1)
+
+    def take(_block, scope, terms, _state, _onward):
+        if not scope.startswith("cross") or "_res" in scope:
+            assert (terms.norm()[: terms.sources].permute(1, 2, 0)[:, upper] == 0).all()
+
+    walk(which, map_rules(stream_of(*which)), ids, factored_start(), take)
 
 
 def test_what_does_not_stay_factored_is_refused():

@@ -145,12 +145,15 @@ class ExpertsWeights:
         The description.
     module
         The module that holds the stacks.
+    whole
+        The sub-layer's module, router included.
     dtype
         Dtype of the replay.
     """
 
     shape: Experts
     module: nn.Module
+    whole: nn.Module
     dtype: torch.dtype
 
     def joined(self, numbers: Sequence[int]) -> FeedForwardWeights:
@@ -224,7 +227,7 @@ def feed_forward_weights(block: nn.Module, shape: FeedForward, dtype: torch.dtyp
 
 def experts_weights(block: nn.Module, shape: Experts, dtype: torch.dtype) -> ExpertsWeights:
     """Find the weights of a mixture of experts."""
-    return ExpertsWeights(shape, submodule(block, shape.experts), dtype)
+    return ExpertsWeights(shape, submodule(block, shape.experts), submodule(block, shape.path), dtype)
 
 
 def norm_weights(root: nn.Module, shape: Norm, dtype: torch.dtype) -> NormWeights:

@@ -17,6 +17,7 @@ from prosect.plugins.declarations import Variable
 from prosect.running.budget import Cut
 from prosect.running.work import StreamWork
 from prosect.terms.dense import DenseTerms
+from prosect.terms.onward import Onward
 from prosect.terms.reading import Reading, TokenView
 from prosect.terms.terms import Terms
 from prosect.vocab.dims import COMPONENT, SOURCE, TOKEN
@@ -86,20 +87,20 @@ class Collector:
         """Measure the state after a block."""
         self._take(self._shown(terms), state, layer, None)
 
-    def take_scope(self, block: int, scope: str, terms: Terms, state: Tensor) -> None:
+    def take_scope(self, block: int, scope: str, terms: Terms, state: Tensor, onward: Onward | None) -> None:
         """Measure a scope of a block."""
         if scope in self._scopes:
-            self._take(self._shown(terms), state, block, scope)
+            self._take(self._shown(terms), state, block, scope, onward)
 
     def arrays(self) -> Arrays:
         """Return everything that was collected."""
         return {name: buffer.cpu().numpy() for name, buffer in self._buffers.items()}
 
-    def _take(self, terms: Terms, state: Tensor, layer: int, scope: str | None) -> None:
+    def _take(self, terms: Terms, state: Tensor, layer: int, scope: str | None, onward: Onward | None = None) -> None:
         place: tuple[int, ...] = (self._layers[layer],)
         if scope is not None and self._work.scoped:
             place = (self._scopes[scope], *place)
-        reading = Reading(terms, state, self._view, layer, self._work.head_view(layer))
+        reading = Reading(terms, state, self._view, layer, self._work.head_view(layer), onward)
         for measure in self._work.measures:
             self._measure(place, measure, reading)
         if self._work.keep_terms is not None:

@@ -58,4 +58,4 @@ class Giver:
         start = FactoredStart(causal=False, labels=beside(stream, rules), sources=state.shape[1])
         seen = Seen(capture, lambda captured: captured)
         terms = Addends(rules, start).make(attention, None, self._weights.blocks[number - 1], seen, fresh=False)
-        self._collector.take_scope(number, SHORT[attention.kind], terms, terms.sum())
+        self._collector.take_scope(number, SHORT[attention.kind], terms, terms.sum(), None)

@@ -14,6 +14,7 @@ from torch import Tensor
 from prosect.errors import UsageError
 from prosect.model.head import HeadView
 from prosect.model.tokens import TokenStream
+from prosect.terms.onward import Onward
 from prosect.terms.terms import Reduction, Terms
 from prosect.vocab.components import Component
 
@@ -87,6 +88,8 @@ class Reading:
         The layer; a block's number where a scope is read.
     head
         The model's own head, where the measure declared that it requires it.
+    onward
+        The rest of the block behind an attention, at the scope of that attention.
     """
 
     def __init__(
@@ -96,12 +99,14 @@ class Reading:
         tokens: TokenView | None = None,
         layer: int | None = None,
         head: HeadView | None = None,
+        onward: Onward | None = None,
     ) -> None:
         self._terms = terms
         self.total = total
         self.layer = layer
         self._tokens = tokens
         self._head = head
+        self._onward = onward
         self._norm: Tensor | None = None
         self._dot_total: Tensor | None = None
 
@@ -124,6 +129,13 @@ class Reading:
         if self._head is None:
             raise UsageError("this metric asks for the model's own head: its declaration must say requires={'head'}")
         return self._head
+
+    @property
+    def onward(self) -> Onward:
+        """The rest of the block, to be run with another output of the attention; UsageError at any other scope."""
+        if self._onward is None:
+            raise UsageError("this metric runs a block on from its attention: use it with attention_norms")
+        return self._onward
 
     @property
     def terms(self) -> Terms:

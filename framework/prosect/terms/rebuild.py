@@ -8,18 +8,11 @@ import torch
 from torch import Tensor
 
 from prosect.errors import SelfTestError
-from prosect.model.activations import activation_function
 from prosect.model.capture import BlockCapture
 from prosect.model.load import LoadedModel
-from prosect.model.weights import (
-    AttentionWeights,
-    BlockWeights,
-    ExpertsWeights,
-    FeedForwardWeights,
-    NormWeights,
-    chosen,
-)
+from prosect.model.weights import AttentionWeights, BlockWeights, NormWeights
 from prosect.terms.replay import StreamWeights
+from prosect.terms.sublayers import experts, feed_forward, normed
 from prosect.vocab.architecture import Attention, FeedForward, Stream, Sublayer
 
 # Largest relative deviation of a rebuilt sub-layer or a padded state that rounding explains. float32 matrix
@@ -87,7 +80,7 @@ class Rebuild:
 
     def _norm(self, weights: NormWeights, capture: BlockCapture) -> None:
         path = weights.shape.path
-        gap = relative_gap(_normed(weights, capture.inputs[path].to(self._dtype)), capture.outputs[path])
+        gap = relative_gap(normed(weights, capture.inputs[path].to(self._dtype)), capture.outputs[path])
         if not gap <= (max(self._limit, FLOAT32_NORM) if weights.shape.float32 else self._limit):
             raise SelfTestError(
                 f"{self._place}: block {capture.number}: the norm {path!r} rebuilt from its description misses its "
@@ -99,8 +92,8 @@ class Rebuild:
             return self._attention(weights.attention[sublayer], capture)
         x = capture.inputs[sublayer.reads].to(self._dtype)
         if isinstance(sublayer, FeedForward):
-            return _feed_forward(weights.feed_forward[sublayer], x)
-        return _experts(weights.experts[sublayer], x, capture.routing[sublayer.router].to(self._dtype))
+            return feed_forward(weights.feed_forward[sublayer], x)
+        return experts(weights.experts[sublayer], x, capture.routing[sublayer.router].to(self._dtype))
 
     def _attention(self, weights: AttentionWeights, capture: BlockCapture) -> Tensor:
         shape = weights.shape
@@ -123,29 +116,3 @@ class Rebuild:
         mixed = torch.einsum("bhij,bjhe->bihe", alpha, values)
         sums = alpha.sum(dim=-1).transpose(1, 2)
         return torch.einsum("bihe,hed->bid", mixed, weights.output_heads) + weights.bias_output(sums)
-
-
-def _feed_forward(weights: FeedForwardWeights, x: Tensor) -> Tensor:
-    activation = activation_function(weights.shape.activation)
-    if weights.gate is None:
-        return weights.down(activation(weights.up(x)))
-    return weights.down(activation(weights.gate(x)) * weights.up(x))
-
-
-def _normed(weights: NormWeights, y: Tensor) -> Tensor:
-    statistic = y.float() if weights.shape.float32 else y
-    if weights.shape.kind == "layer_norm":
-        statistic = statistic - statistic.mean(dim=-1, keepdim=True)
-    inverse = torch.rsqrt(statistic.square().mean(dim=-1, keepdim=True) + weights.shape.eps)
-    normed = (statistic * inverse).to(y.dtype) * weights.gain
-    return normed if weights.bias is None else normed + weights.bias
-
-
-def _experts(weights: ExpertsWeights, x: Tensor, routing: Tensor) -> Tensor:
-    activation = activation_function(weights.shape.activation)
-    bias, output = weights.output_bias(routing), torch.zeros_like(x)
-    for number in chosen(routing):
-        expert = weights.joined([number])
-        gate, up = weights.limited(*expert.factors(x))
-        output += routing[..., number, None] * expert.down(activation(gate) * up)
-    return output if bias is None else output + bias

@@ -13,20 +13,18 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from prosect.errors import RunError
 from prosect.model.capture import BlockCapture, Needs
 from prosect.model.weights import Affine, BlockWeights, NormWeights, affine, norm_weights, submodule
-from prosect.terms.addends import Addends, Seen
+from prosect.terms.addends import Addends
 from prosect.terms.closure import ClosureGauge
 from prosect.terms.norms import through_norm
 from prosect.terms.start import Carried, InputStart, Start
-from prosect.vocab.architecture import Attention, Block, Branch, Norm, Projection, Stage, Stream, Sublayer
+from prosect.terms.walk import Path, ScopeSink, Walk
+from prosect.vocab.architecture import Norm, Projection, Stream
 from prosect.vocab.components import Site
 from prosect.vocab.rules import Rules
-from prosect.vocab.scopes import SHORT
 
 Sink = Callable[[int, Carried, Tensor], None]
-ScopeSink = Callable[[int, str, Carried, Tensor], None]
 Pick = Callable[[Tensor], Tensor]
 
 
@@ -93,7 +91,7 @@ class Replay:
     start
         Makes the terms that the replay starts from.
     scope_sink
-        Takes ``(block, scope, terms, state)`` at every scope of the blocks among ``layers``.
+        Takes ``(block, scope, terms, state, onward)`` at every scope of the blocks among ``layers``.
     """
 
     def __init__(  # noqa: PLR0913 - these are all that a replay is made of
@@ -111,9 +109,9 @@ class Replay:
     ) -> None:
         self._stream, self.rules, self.weights = stream, rules, weights
         self.layers, self.pick, self.gauge = frozenset(layers), pick, gauge
-        self._sink, self.scope_sink = sink, scope_sink
+        self._sink = sink
         self.start = start or InputStart(stream, rules)
-        self.addends = Addends(rules, self.start)
+        self._path = Path(addends=Addends(rules, self.start), gauge=gauge, pick=pick, scope_sink=scope_sink)
         self._terms: Carried | None = None
         self._state: Tensor | None = None
 
@@ -134,12 +132,9 @@ class Replay:
     def block(self, capture: BlockCapture) -> None:
         """Send the terms through one finished block."""
         number, block = capture.number, self._stream.blocks[capture.number - 1]
-        walk, first = _Walk(self, block, capture), _first_stage(block, self.rules)
-        if self.rules.span == "block":
-            self._terms = self.start.terms(walk.entering(first))
-        terms = self._standing()
-        for place, stage in enumerate(block.stages[first:], first):
-            terms = walk.stage(terms, place, stage)
+        weights, scoped = self.weights.blocks[number - 1], number in self.layers
+        walk = Walk(self._path, block, weights, capture, scoped=scoped)
+        terms = walk.restarted() if self.rules.span == "block" else walk.through(self._standing())
         self._terms, self._state = terms, self.pick(capture.outputs[""])
         self._emit(number, terms, self._state)
 
@@ -198,109 +193,6 @@ class Replay:
         if self._state is None:
             raise RuntimeError("the final norm was replayed before any block")
         return self._state
-
-
-class _Walk:
-    """The way through one block, stage by stage; every point is checked, and handed on where it is a scope."""
-
-    def __init__(self, replay: Replay, block: Block, capture: BlockCapture) -> None:
-        self._replay, self._block, self._seen = replay, block, Seen(capture, replay.pick)
-        self._weights = replay.weights.blocks[capture.number - 1]
-        self._scoped = replay.scope_sink is not None and capture.number in replay.layers
-        self._name = ""
-
-    def entering(self, place: int) -> Tensor:
-        """Return the true stream that a stage reads."""
-        state = self._seen.input("") if place == 0 else self._before(place)
-        if state is None:
-            raise RunError(f"block {self._seen.number}: no module shows the stream before stage {place + 1}")
-        return state
-
-    def stage(self, terms: Carried, place: int, stage: Stage) -> Carried:
-        """Send terms through one stage."""
-        before = stage.branches[0].norm_before
-        if stage.residual == "normed" and before is not None:
-            self._norm(terms, before, "norm")
-            self._reach("_norm", terms, self._seen.output(before.path))
-        fresh = place == 0 and self._replay.rules.span == "block"
-        passed, self._name = self._name, ""
-        addends = []
-        for branch in stage.branches:
-            read = terms if stage.residual == "normed" else self._read(terms, branch, passed, fresh=fresh)
-            addends.append(self._branch(branch, read, fresh=fresh))
-        for branch, addend in zip(stage.branches, addends, strict=True):
-            terms.add_terms(addend, branch.scale)
-        self._reach("_res", terms, self._after_addition(place, stage))
-        if stage.norm is not None:
-            self._norm(terms, stage.norm, "norm")
-            self._reach("_norm", terms, self._seen.output(stage.norm.path))
-        return terms
-
-    def _branch(self, branch: Branch, read: Carried | None, *, fresh: bool) -> Carried:
-        read = read if self._replay.addends.reads(branch.sublayer) else None
-        addend = self._replay.addends.make(branch.sublayer, read, self._weights, self._seen, fresh=fresh)
-        looked_at = self._scoped or self._replay.addends.reads(branch.sublayer)
-        output = self._seen.output(_last_module(branch.sublayer)) if looked_at else None
-        self._reach(f"_{SHORT[branch.sublayer.kind]}", addend, output)
-        if branch.norm_after is not None:
-            self._norm(addend, branch.norm_after, branch.sublayer.kind)
-            self._reach("_norm", addend, self._seen.output(branch.norm_after.path))
-        return addend
-
-    def _read(self, terms: Carried, branch: Branch, passed: str, *, fresh: bool) -> Carried | None:
-        """Return what a branch reads: the stream, or a normed copy; None where its rule does not look at it."""
-        replay, norm = self._replay, branch.norm_before
-        reads = replay.addends.reads(branch.sublayer)
-        if norm is None or not (reads or (self._scoped and passed)):
-            return terms if reads else None
-        if fresh:
-            return replay.start.terms(self._seen.output(norm.path))
-        read = terms.copy()
-        self._norm(read, norm, "norm")
-        kept, self._name = self._name, passed
-        self._reach("_norm", read, self._seen.output(norm.path))
-        self._name = kept
-        return read if reads else None
-
-    def _norm(self, terms: Carried, norm: Norm, part: str) -> None:
-        y, site = self._seen.input(norm.path), Site("bias", self._seen.number, part=part)
-        self._replay.norm(terms, self._weights.norms[norm], y, site)
-
-    def _reach(self, passed: str, terms: Carried, state: Tensor | None) -> None:
-        """Check the terms where the true state is known, and read them where they are a scope."""
-        self._name = f"{self._name}{passed}".lstrip("_")
-        number = self._seen.number
-        if state is not None:
-            self._replay.gauge.check(f"block {number} ({self._block.path}), at {self._name}", terms, state)
-        if self._scoped and self._replay.scope_sink is not None:
-            self._replay.scope_sink(number, self._name, terms, terms.sum() if state is None else state)
-
-    def _after_addition(self, place: int, stage: Stage) -> Tensor | None:
-        """Return the true stream after a stage's addition, where some module shows it."""
-        if stage.norm is not None:
-            return self._seen.input(stage.norm.path) if self._scoped else None
-        if place == len(self._block.stages) - 1:
-            return self._seen.output("")
-        return self._before(place + 1)
-
-    def _before(self, place: int) -> Tensor | None:
-        """Return the true stream that a later stage reads, where some module shows it."""
-        norm, following = self._block.stages[place - 1].norm, self._block.stages[place].branches[0].norm_before
-        if norm is not None:
-            return self._seen.output(norm.path)
-        return None if following is None else self._seen.input(following.path)
-
-
-def _first_stage(block: Block, rules: Rules) -> int:
-    """Place of the stage where a block's replay starts: across streams, that of cross-attention."""
-    if not (rules.crossing and rules.span == "block"):
-        return 0
-    kinds = [{branch.sublayer.kind for branch in stage.branches} for stage in block.stages]
-    return next(place for place, found in enumerate(kinds) if "cross_attention" in found)
-
-
-def _last_module(sublayer: Sublayer) -> str:
-    return sublayer.output.path if isinstance(sublayer, Attention) else sublayer.path
 
 
 def _dtype(module: nn.Module, like: Tensor) -> torch.dtype:

@@ -30,9 +30,15 @@ def _from_crossing(names: tuple[str, ...]) -> tuple[str, ...]:
 
 def scopes(block: Block) -> tuple[str, ...]:
     """Names of a block's scopes in the order in which a replay passes them."""
-    found: list[str] = []
+    return tuple(name for names in stage_scopes(block) for name in names)
+
+
+def stage_scopes(block: Block) -> tuple[tuple[str, ...], ...]:
+    """Names of the scopes of each stage; the norm before a stage is read in that stage."""
+    stages: list[tuple[str, ...]] = []
     name = ""
     for place, stage in enumerate(block.stages):
+        found: list[str] = []
         if place and any(branch.norm_before is not None for branch in stage.branches):
             found.append(f"{name}_norm")
         name = ""
@@ -47,4 +53,5 @@ def scopes(block: Block) -> tuple[str, ...]:
         if stage.norm is not None:
             name = f"{name}_norm"
             found.append(name)
-    return tuple(found)
+        stages.append(tuple(found))
+    return tuple(stages)
