@@ -125,7 +125,7 @@ def test_the_final_bias_is_what_the_logits_are_less_without_it():
         (Headed("gpt2", "causal", {}), lambda _: None),
         (Headed("t5", "seq2seq", {}), lambda _: None),
     ],
-    ids=str,
+    ids=["bert", "roberta", "distilbert", "gptj", "gpt2", "t5"],
 )
 def test_final_biases_are_found_by_what_they_do(headed, find):
     model = headed.model()
