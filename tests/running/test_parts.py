@@ -16,7 +16,7 @@ from prosect.running import compute
 from prosect.running.budget import COPIES, LEAST_LABELS, Budget, Cut, cuts
 from support.memory import Watching
 from support.models import random_model
-from support.token_wise import STREAMS, small, token_wise_rules, work_of
+from support.token_wise import STREAMS, small, work_of
 
 LARGE = Budget.of(torch.device("cpu"))
 MINUTE = replace(LARGE, terms=1)
@@ -53,7 +53,7 @@ def rows(lengths, vocabulary=50, seed=0):
 
 def decompose(shape, stream, lengths, **how):
     module, ids = small(shape).model.module, rows(lengths)
-    fed = None if stream == "main" else rows(lengths, seed=1)
+    fed = None if stream == "main" else rows(lengths[::-1] if stream == "cross" else lengths, seed=1)
     return prosect.decompose(module, None, ids, "token_wise", targets=fed, stream=stream, **how)
 
 
@@ -81,6 +81,18 @@ def test_labels_a_few_at_a_time_give_what_all_at_once_give(shape, stream, kept, 
     assert len(passes) == (1 if kept else 3)
     same(whole, parts, tolerance=small(shape).limit)
     assert parts.attrs["closure_max"] <= 10 * small(shape).limit
+
+
+@pytest.mark.parametrize("source", ["token", "carried"])
+@pytest.mark.parametrize("kept", [LARGE.kept, 0])
+def test_source_tokens_a_few_at_a_time_give_what_all_at_once_give(source, kept, budget, passes):
+    budget(LARGE)
+    shape = "encoder-decoder, pre-norm, gated"
+    whole = decompose(shape, "cross", (20, 9), source=source)
+    passes.clear()
+    budget(replace(MINUTE, kept=kept))
+    same(whole, decompose(shape, "cross", (20, 9), source=source), tolerance=small(shape).limit)
+    assert len(passes) == (1 if kept else 3)
 
 
 @pytest.mark.parametrize("options", [{"bias": "drop"}, {"value_bias": "token"}, {"embedding_norm": "inside"}])
@@ -118,19 +130,17 @@ def test_analyses_that_share_a_forward_pass_need_not_have_as_many_labels(tmp_pat
 @settings(max_examples=50, deadline=None)
 @given(width=st.integers(1, 60), tokens=st.integers(1, 200), terms=st.integers(1, 10**6))
 def test_the_cuts_cover_every_position_once_and_fit_the_budget(width, tokens, terms):
-    stream = small("pre-norm").architecture.stream("main")
-    work = replace(work_of(stream, token_wise_rules("pre-norm", "main")), width=width)
+    work = replace(work_of("pre-norm", "main"), width=width)
     found = cuts(work, tokens, width, replace(LARGE, terms=terms), 8)
     assert [position for cut in found for position in range(cut.start, cut.stop)] == list(range(width))
     for cut in found:
         carried = cut.labels + 1 + (not cut.whole)
-        assert carried <= LEAST_LABELS + 2 or carried * tokens * stream.hidden * 8 <= terms
+        assert carried <= LEAST_LABELS + 2 or carried * tokens * work.hidden * 8 <= terms
 
 
 def test_labels_that_need_each_other_are_never_cut():
-    stream = small("pre-norm").architecture.stream("main")
     for options in ({"bias": "share_abs_dot"}, {"group": "stream"}):
-        work = replace(work_of(stream, token_wise_rules("pre-norm", "main", **options)), width=30)
+        work = replace(work_of("pre-norm", "main", **options), width=30)
         assert cuts(work, 30, 30, MINUTE, 8) == (Cut(0, 30, 30),)
 
 
@@ -148,8 +158,8 @@ def test_closure_is_proved_in_every_part(budget, monkeypatch):
     """What is lost from one part alone stops the run."""
     budget(MINUTE)
 
-    def forgetful(work, index, cut):
-        start = start_of(work, index, cut)
+    def forgetful(work, own, source, cut, device):
+        start = start_of(work, own, source, cut, device)
         return replace(start, slots=start.slots.masked_fill(start.slots == 1, -1)) if cut.start else start
 
     start_of = compute.start_of

@@ -131,3 +131,65 @@ def test_a_value_with_the_name_of_another_term_is_refused(tmp_path):
     corpus = {**sentence(tmp_path, pos=["bias"] * 12), "token_annotations": ["pos"]}
     with pytest.raises(UsageError, match=r"'bias' is the name of another term"):
         run(tmp_path, corpus, {"name": "token_wise", "group": "pos"})
+
+
+def translated(tmp_path, analyses, rows=None):
+    """Run analyses on the model of the authors' decoder."""
+    golden = np.load(DATA / "mickus" / "marian" / "authors_f64.npz")
+    row = {"input_ids": golden["src_ids"][0].tolist(), "decoder_input_ids": golden["decoder_input_ids"][0].tolist()}
+    (tmp_path / "ids.jsonl").write_text("\n".join(map(json.dumps, [row, *(rows or [])])), encoding="utf-8")
+    spec = {
+        "prosect": 1,
+        "models": {"m": {"load": str(DATA / "mickus" / "marian"), "dtype": "float64"}},
+        "corpora": {"c": {"kind": "token_ids", "path": str(tmp_path / "ids.jsonl")}},
+        "analyses": {name: {"corpus": "c", **analysis} for name, analysis in analyses.items()},
+        "compute": {"device": "cpu"},
+    }
+    return prosect.run(spec, tmp_path / "out.zarr", quiet=True)["m"]
+
+
+@pytest.mark.parametrize("source", ["token", "carried"])
+def test_source_tokens_share_what_the_authors_book_under_the_source(tmp_path, source):
+    """What is carried leaves out what the encoder's biases give, which stands under the bias."""
+    reference = np.load(DATA / "mickus" / "marian" / "authors_f64.npz")["oh_schuler"]
+    shares = (reference * reference.sum(2, keepdims=True)).sum(-1) / (reference.sum(2) ** 2).sum(-1)[..., None]
+    short = {"input_ids": [3, 4, 5], "decoder_input_ids": [6, 7]}
+    decomposition = {"name": "token_wise", "source": source}
+    tree = translated(tmp_path, {"a": {"decomposition": decomposition, "metrics": ["importance"]}}, [short])["a"]
+    cross, decoder = tree["cross"].to_dataset().load(), tree["decoder"].to_dataset().load()
+    assert cross["importance"].dims == ("layer", "token", "source")
+    assert {"importance_own", "importance_bias"} < set(cross.data_vars)
+    assert cross.sizes["source"] == 9
+    first = (cross["sentence"] == 0).values
+    assert np.isnan(cross["importance"].values[:, ~first, 3:]).all()
+    summed = cross["importance"].sum("source")
+    np.testing.assert_allclose(summed, decoder["importance_encoder"], atol=1e-12)
+    np.testing.assert_allclose(cross["importance_own"], decoder["importance"].sum("source"), atol=1e-12)
+    np.testing.assert_allclose(summed + cross["importance_own"] + cross["importance_bias"], 1, atol=1e-12)
+    np.testing.assert_allclose(cross["importance_own"].values[:, first], shares[..., 1], atol=1e-10)
+    gap = np.abs(summed.values[:, first] - shares[..., 0]).max()
+    assert gap < 1e-10 if source == "token" else gap > 1e-3
+
+
+def test_without_source_tokens_there_is_no_node_for_them(tmp_path):
+    tree = translated(tmp_path, {"a": {"decomposition": "token_wise"}})["a"]
+    assert set(tree.children) == {"encoder", "decoder"}
+    module = random_model("marian").module
+    with pytest.raises(UsageError, match="cross"):
+        prosect.decompose(module, None, [[5, 6]], "token_wise", targets=[[7]], stream="cross")
+
+
+def test_source_tokens_may_be_grouped_too(tmp_path):
+    """By an annotation of the source side: its values, and the decoder's own stream."""
+    module = random_model("marian").module
+    kinds = prosect.decompose(
+        module, None, [[5, 6, 0]], "token_wise", targets=[[7, 8]], stream="cross", source="token", group="special"
+    )
+    single = prosect.decompose(
+        module, None, [[5, 6, 0]], "token_wise", targets=[[7, 8]], stream="cross", source="token"
+    )
+    assert list(kinds["component"].values) == ["False", "True", "own", "bias"]
+    share = kinds["importance"]
+    np.testing.assert_allclose(share.sel(component="False"), single["importance"][..., :2].sum("source"), atol=1e-12)
+    np.testing.assert_allclose(share.sel(component="True"), single["importance"][..., 2], atol=1e-12)
+    np.testing.assert_allclose(share.sel(component="own"), single["importance_own"], atol=1e-12)

@@ -6,19 +6,18 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from prosect.api import Architecture, Rules
-from prosect.model.capture import StreamTap
-from prosect.model.forward import eager_attention, forward
+from prosect.api import Architecture, Rules, Stream
 from prosect.model.load import LoadedModel, wrap_module
+from prosect.model.tokens import Batch, TokenStream, Unit
 from prosect.plugins.registry import implementation, load_registry
-from prosect.running.budget import Cut
-from prosect.running.starts import start_of
+from prosect.running.budget import Budget
+from prosect.running.compute import UnitComputer
 from prosect.running.work import StreamWork
-from prosect.terms.closure import ClosureGauge, tolerance
-from prosect.terms.replay import Replay, needs, stream_weights
+from prosect.terms.closure import tolerance
 from prosect.testing.models import small_module, whole_config
 from prosect.vocab.rules import shown
 from prosect_plugins.architectures import (
@@ -39,7 +38,6 @@ from prosect_plugins.architectures import (
 )
 from prosect_plugins.decompositions import TokenWiseOptions
 from prosect_plugins.decompositions.token_wise import rules as token_wise
-from support.replays import feed_of
 
 SHAPES: Final[dict[str, dict[str, Any]]] = {
     "post-norm": bert.EXAMPLE,
@@ -57,6 +55,7 @@ SHAPES: Final[dict[str, dict[str, Any]]] = {
     "encoder-decoder, post-norm": marian.EXAMPLE,
     "encoder-decoder, pre-norm, gated": t5.EXAMPLE,
 }
+PAIRED: Final = tuple(shape for shape in SHAPES if shape.startswith("encoder-decoder"))
 STREAMS: Final = [
     (shape, stream)
     for shape in SHAPES
@@ -97,54 +96,78 @@ def small(shape: str) -> Small:
     return Small(wrap_module(module, None), architecture)
 
 
+class Keeper:
+    """Stands among measures, keeps what they are given, and has no variables of its own."""
+
+    variables = ()
+
+    def __init__(self) -> None:
+        self.terms: dict[int, Tensor] = {}
+        self.states: dict[int, Tensor] = {}
+        self.labels: tuple[str, ...] = ()
+
+    def __call__(self, reading: Any, total: Tensor) -> dict[str, Tensor]:
+        self.labels = tuple(component.label for component in reading.components)
+        self.terms[reading.layer], self.states[reading.layer] = reading.dense().clone(), total
+        return {}
+
+
+def stream_of(shape: str, name: str) -> Stream:
+    """Description of a stream, or of ``cross``."""
+    architecture = small(shape).architecture
+    crossing = architecture.crossing
+    return crossing if name == "cross" and crossing is not None else architecture.stream(name)
+
+
 def token_wise_rules(shape: str, stream: str, **options: Any) -> Rules:
     """Table of rules of token_wise."""
-    return token_wise(TokenWiseOptions(**options), small(shape).architecture.stream(stream))
+    found = token_wise(TokenWiseOptions(**options), stream_of(shape, stream))
+    assert found is not None
+    return found
 
 
-def work_of(stream: Any, rules: Rules) -> StreamWork:
-    """Work without any measure."""
+def work_of(shape: str, name: str, measures: Any = (), **options: Any) -> StreamWork:
+    """Work with the options of token_wise."""
+    stream, rules = stream_of(shape, name), token_wise_rules(shape, name, **options)
     return StreamWork(
-        name=stream.name,
+        name=name,
         depth=stream.layers,
         stream=stream,
         rules=rules,
         labels=shown(stream, rules),
         layers=tuple(range(stream.layers + 1)),
-        measures=(),
+        measures=measures,
         keep_terms=None,
+        encoder=None if rules.encoder is None else stream_of(shape, "encoder"),
     )
 
 
-def carry(shape: str, stream_name: str, ids: Tensor, **options: Any) -> Carried:
-    """Carry tokens through a stream with the options of token_wise, and prove closure to the family's tolerance."""
-    chosen = small(shape)
-    stream, rules = chosen.architecture.stream(stream_name), token_wise_rules(shape, stream_name, **options)
-    gauge = ClosureGauge(chosen.limit)
-    terms: dict[int, Tensor] = {}
-    states: dict[int, Tensor] = {}
-    labels: list[str] = []
-
-    def keep(layer: int, read: Any, state: Tensor) -> None:
-        labels[:] = [component.label for component in read.components]
-        terms[layer], states[layer] = read.dense().clone(), state
-
-    replay = Replay(
-        stream=stream,
-        rules=rules,
-        weights=stream_weights(chosen.model.base, stream, torch.float64),
-        layers=range(stream.layers + 1),
-        pick=lambda captured: captured.double(),
-        gauge=gauge,
-        sink=keep,
-        start=start_of(
-            work_of(stream, rules), torch.arange(ids.numel()).reshape(ids.shape), Cut(0, ids.shape[1], ids.shape[1])
-        ),
+def batch_of(ids: Tensor) -> Batch:
+    """Sentences of one length."""
+    rows, columns = np.indices(ids.shape)
+    return Batch(
+        sentences=np.arange(len(ids)),
+        ids=ids.numpy(),
+        mask=np.ones(ids.shape, dtype=np.int64),
+        rows=rows.ravel(),
+        columns=columns.ravel(),
+        targets=np.arange(ids.numel()),
     )
-    with (
-        eager_attention(chosen.model),
-        StreamTap(chosen.model.base, stream, needs(rules, stream), replay).attached(),
-    ):
-        forward(chosen.model, feed_of(chosen.model, ids, stream_name))
-    gauge.settle()
-    return Carried(terms, states, tuple(labels), gauge.largest)
+
+
+def carry(shape: str, stream: str, ids: Tensor, *, budget: Budget | None = None, **options: Any) -> Carried:
+    """Carry tokens through a stream with the options of token_wise, and prove closure to the family's tolerance.
+
+    A decoder gets the sentences in reverse, without their first token.
+    """
+    chosen, keeper = small(shape), Keeper()
+    source, target = batch_of(ids), None
+    if stream in ("decoder", "cross"):
+        target = batch_of(ids.flip(1)[:, 1:] if ids.shape[1] > 1 else ids)
+    own = source if target is None else target
+    tokens = TokenStream(ids=own.ids.ravel(), offsets=np.arange(len(ids) + 1) * own.ids.shape[1])
+    work = work_of(shape, stream, (keeper,), **options)
+    computer = UnitComputer(chosen.model, [work], [chosen.limit], budget)
+    unit = Unit(0, 0, tokens.tokens, 0, tokens.sentences)
+    (result,) = computer.compute([(source, target)], tokens, unit)
+    return Carried(keeper.terms, keeper.states, keeper.labels, result.closure_max)

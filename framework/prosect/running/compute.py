@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor
 
 from prosect.errors import ClosureError
 from prosect.measures.gathering import Gathering
 from prosect.model.batching import halve
-from prosect.model.capture import BlockCapture, Listener, Needs, StreamTap
+from prosect.model.capture import Listener, Needs, StreamTap
 from prosect.model.forward import eager_attention, feed, forward
 from prosect.model.load import LoadedModel
 from prosect.model.recording import Recording
@@ -23,15 +21,18 @@ from prosect.model.tokens import Batch, TokenStream, Unit
 from prosect.running.budget import Budget, Cut, cuts
 from prosect.running.collect import Arrays, Collector
 from prosect.running.giving import Giver
-from prosect.running.starts import start_of
+from prosect.running.listening import Fan, Picker
+from prosect.running.starts import carrier_of, start_of
 from prosect.running.work import StreamWork
 from prosect.terms.closure import ClosureGauge
 from prosect.terms.dense import DenseTerms
 from prosect.terms.rebuild import working_dtype
 from prosect.terms.replay import Replay, StreamWeights, needs, stream_weights
+from prosect.terms.start import Held, Start, TokenStart
 from prosect.vocab.architecture import Stream
 
 Pair = tuple[Batch, Batch | None]
+ENCODER = "encoder"
 
 
 @dataclass(frozen=True)
@@ -60,63 +61,49 @@ class UnitResult:
     gathering: Gathering | None = None
 
 
-class _Picker:
-    """Takes a batch's own tokens out of captured tensors, each tensor once while a block is looked at.
+@dataclass(frozen=True)
+class _Task:
+    """One analysis of a unit: what is collected, and how well it closes.
 
-    Where sentences must stay whole (terms of other tokens are mixed in) it only changes the dtype.
+    Attributes
+    ----------
+    work, collector, gauge
+        The analysis.
+    giver
+        In a unit of the encoder: measures what its tokens give to a decoder.
+    encoder_gauge
+        Closure of the encoder's replay, where its terms are carried into the decoder.
     """
 
-    def __init__(self, batch: Batch, device: torch.device, dtype: torch.dtype, *, whole: bool) -> None:
-        self._rows = torch.from_numpy(np.asarray(batch.rows, dtype=np.int64)).to(device)
-        self._columns = torch.from_numpy(np.asarray(batch.columns, dtype=np.int64)).to(device)
-        self._dtype, self._whole = dtype, whole
-        self._seen: dict[int, tuple[Tensor, Tensor]] = {}
+    work: StreamWork
+    collector: Collector
+    gauge: ClosureGauge
+    giver: Giver | None
+    encoder_gauge: ClosureGauge
 
-    def __call__(self, captured: Tensor) -> Tensor:
-        found = self._seen.get(id(captured))
-        if found is None:
-            own = captured if self._whole else captured[self._rows, self._columns]
-            found = captured, own.to(self._dtype)
-            self._seen[id(captured)] = found
-        return found[1]
+    def aim(self, own: Batch, source: Batch, device: torch.device) -> None:
+        """Turn to the next batch."""
+        self.collector.aim(own, source)
+        self.gauge.real = torch.from_numpy(own.mask > 0).to(device) if self.work.whole else None
+        self.encoder_gauge.real = torch.from_numpy(source.mask > 0).to(device)
 
-    def forget(self) -> None:
-        self._seen.clear()
+    def settle(self) -> None:
+        """Read the gaps of a batch; ClosureError where one is too wide."""
+        for name, gauge in ((ENCODER, self.encoder_gauge), (self.work.name, self.gauge)):
+            try:
+                gauge.settle()
+            except ClosureError as error:
+                raise ClosureError(f"stream {name!r}: {error}") from None
 
-
-class _Fan:
-    """Hands one forward pass to several replays, and to a recording of it."""
-
-    def __init__(self, listeners: Sequence[Listener], pickers: Sequence[_Picker]) -> None:
-        self._listeners, self._pickers = listeners, pickers
-
-    def beside(self, listener: Listener) -> _Fan:
-        """Let another one listen first."""
-        return _Fan([listener, *self._listeners], self._pickers)
-
-    def embedded(self, raw: Tensor | None, state: Tensor) -> None:
-        for listener in self._listeners:
-            listener.embedded(raw, state)
-        self._forget()
-
-    def block(self, capture: BlockCapture) -> None:
-        for listener in self._listeners:
-            listener.block(capture)
-        self._forget()
-
-    def finished(self, normed: Tensor | None) -> None:
-        for listener in self._listeners:
-            listener.finished(normed)
-        self._forget()
-
-    def projected(self, output: Tensor) -> None:
-        for listener in self._listeners:
-            listener.projected(output)
-        self._forget()
-
-    def _forget(self) -> None:
-        for picker in self._pickers:
-            picker.forget()
+    def result(self, *, halved: bool) -> UnitResult:
+        """Return what the unit gave."""
+        return UnitResult(
+            arrays=self.collector.arrays(),
+            closure_max=max(self.gauge.largest, self.encoder_gauge.largest),
+            halved=halved,
+            given={} if self.giver is None else self.giver.arrays(),
+            gathering=self.collector.gathering,
+        )
 
 
 class UnitComputer:
@@ -145,10 +132,12 @@ class UnitComputer:
         self._budget = Budget.of(model.device) if budget is None else budget
         self._dtype = working_dtype(model.dtype)
         self._weights: dict[int, StreamWeights] = {}
-        self._needs = Needs()
+        self._needs, self._encoder_needs = Needs(), Needs()
         for work in self._works:
             if work.stream is not None and work.rules is not None:
                 self._needs |= needs(work.rules, work.stream)
+            if work.encoder is not None and work.rules is not None and work.rules.encoder is not None:
+                self._encoder_needs |= needs(work.rules.encoder, work.encoder)
 
     def compute(self, batches: Sequence[Pair], stream: TokenStream, unit: Unit) -> tuple[UnitResult, ...]:
         """Compute a unit of a stream of tokens from its batches; one result per analysis.
@@ -160,121 +149,86 @@ class UnitComputer:
         RunError
             Not even a single sentence fits into memory.
         """
-        device = self._model.device
-        collectors = [Collector(work, stream, unit, device) for work in self._works]
-        givers = [self._giver(work, stream, unit) for work in self._works]
-        gauges = [ClosureGauge(limit) for limit in self._limits]
+        tasks = [self._task(work, limit, stream, unit) for work, limit in zip(self._works, self._limits, strict=True)]
         halved = False
         waiting, done = deque(batches), list[Pair]()
         with torch.no_grad(), eager_attention(self._model, wanted=self._needs.attention):
             while waiting:
                 pair = waiting.popleft()
                 try:
-                    self._batch(pair, collectors, gauges, givers)
+                    self._batch(pair, tasks)
                     done.append(pair)
                 except (torch.OutOfMemoryError, MemoryError):
                     halved = True
                     waiting.extendleft(reversed(_halves(pair)))
-                    if any(collector.gathering is not None for collector in collectors):
+                    if any(task.collector.gathering is not None for task in tasks):
                         # What half a batch has added to an accumulator cannot be taken back.
                         waiting.extendleft(reversed(done))
                         done.clear()
-                        for collector in collectors:
-                            collector.restart()
-        return tuple(
-            UnitResult(
-                arrays=collector.arrays(),
-                closure_max=gauge.largest,
-                halved=halved,
-                given={} if giver is None else giver.arrays(),
-                gathering=collector.gathering,
-            )
-            for collector, gauge, giver in zip(collectors, gauges, givers, strict=True)
-        )
+                        for task in tasks:
+                            task.collector.restart()
+        return tuple(task.result(halved=halved) for task in tasks)
 
-    def _giver(self, work: StreamWork, stream: TokenStream, unit: Unit) -> Giver | None:
-        if work.gives is None or work.gives.stream is None:
-            return None
-        collector = Collector(work.gives, stream, unit, self._model.device, of_source=True)
-        return Giver(work.gives, self._stream_weights(work.gives.stream), collector)
+    def _task(self, work: StreamWork, limit: float, stream: TokenStream, unit: Unit) -> _Task:
+        device, giver = self._model.device, None
+        if work.gives is not None and work.gives.stream is not None:
+            collector = Collector(work.gives, stream, unit, device, of_source=True)
+            giver = Giver(work.gives, self._stream_weights(work.gives.stream), collector)
+        return _Task(work, Collector(work, stream, unit, device), ClosureGauge(limit), giver, ClosureGauge(limit))
 
-    def _batch(
-        self,
-        pair: Pair,
-        collectors: Sequence[Collector],
-        gauges: Sequence[ClosureGauge],
-        givers: Sequence[Giver | None],
-    ) -> None:
+    def _batch(self, pair: Pair, tasks: Sequence[_Task]) -> None:
         """Replay every analysis, those with too many labels part by part, all from what one forward pass captured."""
-        source, target = pair
-        own = source if target is None else target
-        for work, collector, gauge in zip(self._works, collectors, gauges, strict=True):
-            collector.aim(own, source)
-            gauge.real = torch.from_numpy(own.mask > 0).to(self._model.device) if work.whole else None
-        parts = [self._parts(work, own, source) for work in self._works]
+        source, own = _sides(pair)
+        for task in tasks:
+            task.aim(own, source, self._model.device)
+        parts = [self._parts(task.work, own, source) for task in tasks]
         passes = max(map(len, parts))
-        recording = Recording(self._budget.kept) if passes > 1 else None
+        kept: dict[str, Recording] = {}
         for number in range(passes):
-            chosen = [found[number] if number < len(found) else None for found in parts]
-            fan = self._fan(own, chosen, collectors, gauges)
-            if number == 0:
-                output = self._listen(pair, fan if recording is None else fan.beside(recording))
-                self._read(pair, output, collectors, givers)
-            elif recording is not None and recording.complete:
-                recording.play(fan)
+            chosen = [(task, found[number]) for task, found in zip(tasks, parts, strict=True) if number < len(found)]
+            fans = self._fans(pair, chosen)
+            if number and all(recording.complete for recording in kept.values()):
+                for name, recording in kept.items():
+                    recording.play(fans[name])
+            elif number:
+                self._listen(pair, fans)
             else:
-                self._listen(pair, fan)
-            self._settle(gauges)
+                if passes > 1:
+                    kept = {name: Recording(self._budget.kept // len(fans)) for name in fans}
+                heard = {name: fan.beside(kept[name]) if kept else fan for name, fan in fans.items()}
+                self._read(pair, self._listen(pair, heard), tasks)
+            for task in tasks:
+                task.settle()
 
     def _parts(self, work: StreamWork, own: Batch, source: Batch) -> tuple[Cut, ...]:
-        sources = source if work.crossing else own
-        return cuts(work, own.ids.size, sources.ids.shape[1], self._budget, self._dtype.itemsize)
+        width = (source if work.crossing else own).ids.shape[1]
+        tokens = own.ids.size + (0 if work.encoder is None else source.ids.size)
+        return cuts(work, tokens, width, self._budget, self._dtype.itemsize)
 
-    def _fan(
-        self, own: Batch, parts: Sequence[Cut | None], collectors: Sequence[Collector], gauges: Sequence[ClosureGauge]
-    ) -> _Fan:
-        """Make the replays of the works that have a part to be replayed."""
-        pickers = {whole: _Picker(own, self._model.device, self._dtype, whole=whole) for whole in (False, True)}
-        replays = []
-        for work, part, collector, gauge in zip(self._works, parts, collectors, gauges, strict=True):
-            if work.rules is not None and part is not None:
-                collector.narrow(part)
-                replays.append(self._replay(work, collector, gauge, pickers[work.whole], part))
-        return _Fan(replays, tuple(pickers.values()))
+    def _fans(self, pair: Pair, chosen: Sequence[tuple[_Task, Cut]]) -> dict[str, Fan]:
+        """Stream -> the replays that listen to it, the encoder's first: a decoder's may read its terms."""
+        source, own = _sides(pair)
+        pickers = {whole: self._picker(own, whole=whole) for whole in (False, True)}
+        encoder_picker = self._picker(source, whole=True)
+        replays: list[Listener] = []
+        carriers: list[Listener] = []
+        for task, cut in chosen:
+            if task.work.rules is None:
+                continue
+            task.collector.narrow(cut)
+            start = start_of(task.work, own, source, cut, self._model.device)
+            if task.work.encoder is not None and isinstance(start, TokenStart):
+                start, carrier = self._carried(task, task.work.encoder, start, encoder_picker)
+                carriers.append(carrier)
+            replays.append(self._replay(task, start, pickers[task.work.whole]))
+        fans = {ENCODER: Fan(carriers, [encoder_picker])} if carriers else {}
+        return {**fans, "own": Fan(replays, list(pickers.values()))}
 
-    def _listen(self, pair: Pair, listener: Listener) -> Any:  # noqa: ANN401 - transformers' output classes
-        source, target = pair
-        undescribed = any(work.rules is None for work in self._works)
-        with ExitStack() as stack:
-            stream = next((work.stream for work in self._works if work.stream is not None), None)
-            if stream is not None:
-                stack.enter_context(StreamTap(self._model.base, stream, self._needs, listener).attached())
-            return forward(self._model, feed(self._model, source, target), hidden_states=undescribed)
+    def _picker(self, batch: Batch, *, whole: bool) -> Picker:
+        return Picker(batch, self._model.device, self._dtype, whole=whole)
 
-    def _read(
-        self,
-        pair: Pair,
-        output: Any,  # noqa: ANN401 - transformers' output classes
-        collectors: Sequence[Collector],
-        givers: Sequence[Giver | None],
-    ) -> None:
-        """Read what needs no replay off the model's output."""
-        source, target = pair
-        undescribed = [found for found, work in zip(collectors, self._works, strict=True) if work.rules is None]
-        picker = _Picker(source if target is None else target, self._model.device, self._dtype, whole=False)
-        self._read_whole(undescribed, output, picker, decoder=target is not None)
-        for giver in givers:
-            if giver is not None:
-                giver.take(source, output.last_hidden_state.to(self._dtype))
-
-    def _settle(self, gauges: Sequence[ClosureGauge]) -> None:
-        for work, gauge in zip(self._works, gauges, strict=True):
-            try:
-                gauge.settle()
-            except ClosureError as error:
-                raise ClosureError(f"stream {work.name!r}: {error}") from None
-
-    def _replay(self, work: StreamWork, collector: Collector, gauge: ClosureGauge, picker: _Picker, cut: Cut) -> Replay:
+    def _replay(self, task: _Task, start: Start, picker: Picker) -> Replay:
+        work, collector = task.work, task.collector
         if work.stream is None or work.rules is None:
             raise RuntimeError("nothing to replay")
         return Replay(
@@ -283,25 +237,64 @@ class UnitComputer:
             weights=self._stream_weights(work.stream),
             layers=work.layers,
             pick=picker,
-            gauge=gauge,
-            start=start_of(work, collector.view.index, cut),
+            gauge=task.gauge,
+            start=start,
             sink=None if work.scopes else collector.take,
             scope_sink=collector.take_scope if work.scopes else None,
         )
+
+    def _carried(self, task: _Task, encoder: Stream, start: TokenStart, picker: Picker) -> tuple[TokenStart, Replay]:
+        """Carry the encoder's tokens through the encoder, and let the decoder's replay read the last terms."""
+        rules, held = task.work.rules, Held()
+        if rules is None or rules.encoder is None:
+            raise RuntimeError("no rules for the encoder")
+        replay = Replay(
+            stream=encoder,
+            rules=rules.encoder,
+            weights=self._stream_weights(encoder),
+            layers=(encoder.layers,),
+            pick=picker,
+            gauge=task.encoder_gauge,
+            start=carrier_of(rules, start, picker.shape, self._model.device),
+            sink=held.take,
+        )
+        return replace(start, held=held), replay
+
+    def _listen(self, pair: Pair, listeners: Mapping[str, Listener]) -> Any:  # noqa: ANN401 - transformers' output classes
+        """Run the model once."""
+        source, target = pair
+        own = next((work.stream for work in self._works if work.stream is not None), None)
+        encoder = next((work.encoder for work in self._works if work.encoder is not None), None)
+        with ExitStack() as stack:
+            for name, stream, needed in ((ENCODER, encoder, self._encoder_needs), ("own", own, self._needs)):
+                if stream is not None and name in listeners:
+                    stack.enter_context(StreamTap(self._model.base, stream, needed, listeners[name]).attached())
+            states = any(work.rules is None for work in self._works)
+            return forward(self._model, feed(self._model, source, target), hidden_states=states)
+
+    def _read(self, pair: Pair, output: Any, tasks: Sequence[_Task]) -> None:  # noqa: ANN401 - transformers' output classes
+        """Read what needs no replay off the model's output."""
+        source, own = _sides(pair)
+        picker = self._picker(own, whole=False)
+        for task in tasks:
+            if task.work.rules is None:
+                states = output.hidden_states if pair[1] is None else output.decoder_hidden_states
+                for layer in task.work.layers:
+                    state = picker(states[layer])
+                    task.collector.take(layer, DenseTerms(task.work.labels, state.unsqueeze(0)), state)
+            if task.giver is not None:
+                task.giver.take(source, output.last_hidden_state.to(self._dtype))
 
     def _stream_weights(self, stream: Stream) -> StreamWeights:
         if id(stream) not in self._weights:
             self._weights[id(stream)] = stream_weights(self._model.base, stream, self._dtype)
         return self._weights[id(stream)]
 
-    def _read_whole(self, collectors: Sequence[Collector], output: Any, picker: _Picker, *, decoder: bool) -> None:  # noqa: ANN401 - transformers' output classes
-        if not collectors:
-            return
-        states = output.decoder_hidden_states if decoder else output.hidden_states
-        for collector, work in zip(collectors, (w for w in self._works if w.rules is None), strict=True):
-            for layer in work.layers:
-                state = picker(states[layer])
-                collector.take(layer, DenseTerms(work.labels, state.unsqueeze(0)), state)
+
+def _sides(pair: Pair) -> tuple[Batch, Batch]:
+    """Return the encoder's sentences and those whose tokens are measured; both are the same for one stream."""
+    source, target = pair
+    return source, source if target is None else target
 
 
 def _halves(pair: Pair) -> list[Pair]:

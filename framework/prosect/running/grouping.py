@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from prosect.errors import UsageError
-from prosect.model.tokens import TokenStream
+from prosect.model.tokens import Batch, TokenStream
 from prosect.vocab.components import Component
 
 NOTHING: Final = "(none)"
@@ -25,10 +25,19 @@ class Grouping:
         One for each value that occurs, in the order of the values; ``(none)`` where the annotation gives nothing.
     slots
         Place of each token's label, shape (token,).
+    offsets
+        Where sentences start on that axis.
     """
 
     labels: tuple[Component, ...]
     slots: npt.NDArray[np.int64]
+    offsets: npt.NDArray[np.integer]
+
+    def of(self, batch: Batch) -> npt.NDArray[np.int64]:
+        """Place of the label of each token of a batch, shape (batch, position); -1 for padding."""
+        index = self.offsets[batch.sentences][:, None] + np.arange(batch.ids.shape[1])
+        real = batch.mask > 0
+        return np.where(real, self.slots[np.where(real, index, 0)], -1)
 
 
 def grouping(stream: TokenStream, name: str, taken: tuple[Component, ...]) -> Grouping:
@@ -59,7 +68,7 @@ def grouping(stream: TokenStream, name: str, taken: tuple[Component, ...]) -> Gr
             f"tokens cannot be grouped by {name!r}: its value {clash[0]!r} is the name of another term; "
             "rename it in the corpus"
         )
-    return Grouping(labels, slots.reshape(-1).astype(np.int64))
+    return Grouping(labels, slots.reshape(-1).astype(np.int64), stream.offsets)
 
 
 def _label(value: object) -> str:

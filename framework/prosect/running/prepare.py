@@ -188,6 +188,8 @@ def _works(step: Step, scene: Scene, fed: Mapping[str, TokenStream]) -> dict[str
             own = None if work.stream is None else scene.stream(stream.name)
             longest = int(fed[name].lengths.max())
             placed = replace(work, stream=own, head=scene.head if headed else None, longest=longest)
+            if work.rules is not None and work.rules.encoder is not None:
+                placed = replace(placed, encoder=scene.stream("encoder"))
             placed = placed.on(fed["encoder"] if work.crossing else fed[name])
             accumulation = Accumulation.load(metrics, _setting(placed, scene, fed))
             works[stream.name] = replace(placed, accumulation=accumulation)

@@ -54,6 +54,8 @@ class StreamWork:
         The group of every token, where the labels are values of an annotation.
     head
         The model's own head, where a measure requires it.
+    encoder
+        In a decoder or ``cross``: the encoder, where its tokens are carried through it first.
     gives
         In the encoder: the work in ``cross`` whose variables of single source tokens are computed with it.
     """
@@ -70,6 +72,7 @@ class StreamWork:
     width: int = 0
     longest: int = 0
     groups: Grouping | None = None
+    encoder: Stream | None = None
     gives: StreamWork | None = None
     head: Head | None = None
     accumulation: Accumulation | None = None

@@ -130,18 +130,24 @@ class Addends:
 
     def _propagated(self, own: AttentionWeights, read: Carried, seen: Seen) -> Carried:
         alpha = seen.alpha(own.shape.path).to(own.output.weight.dtype)
-        to_token = self.rules.value_bias == "token" or (self.rules.value_bias == "first_block" and seen.number == 1)
+        to_token = self._to_token(seen)
         addend = read.attended(alpha, own, value_bias=to_token)
         if not to_token:
             return self._with_bias(addend, seen, own.shape, own.bias_output(alpha.sum(dim=-1).transpose(1, 2)))
         return self._with_bias(addend, seen, own.shape, own.output.bias)
 
+    def _to_token(self, seen: Seen) -> bool:
+        """Tell whether the value bias belongs to the token that it comes with."""
+        return self.rules.value_bias == "token" or (self.rules.value_bias == "first_block" and seen.number == 1)
+
     def _attention_source(self, own: AttentionWeights, seen: Seen) -> Carried:
         shape, output = own.shape, seen.output(own.shape.output.path)
         sums = None if shape.rows_sum_to_one else seen.row_sums(shape.path)
-        bias = own.bias_output(sums)
         if not self.rules.heads:
-            return self._booked([Site(shape.kind, seen.number)], [output - bias], seen, bias)
+            offset = own.output.bias if self._to_token(seen) else own.bias_output(sums)
+            unbiased = output if offset is None else output - offset
+            return self._booked([Site(shape.kind, seen.number)], [unbiased], seen, offset)
+        bias = own.bias_output(sums)
         sites = [Site(shape.kind, seen.number, head) for head in range(shape.heads)]
         return self._booked(sites, list(_heads(own, seen, sums)), seen, bias)
 

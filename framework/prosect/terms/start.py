@@ -95,6 +95,23 @@ class InputStart:
         return terms
 
 
+@dataclass
+class Held:
+    """The last terms of a finished stream, held until the stream that reads them has ended.
+
+    Attributes
+    ----------
+    terms
+        The terms; None until the stream has ended.
+    """
+
+    terms: Carried | None = None
+
+    def take(self, _layer: int, terms: Carried, _state: Tensor) -> None:
+        """Hold terms, as the sink of a replay."""
+        self.terms = terms
+
+
 @dataclass(frozen=True)
 class TokenStart:
     """Every token of the sentence, or group of them, is a term of its own.
@@ -111,6 +128,8 @@ class TokenStart:
         The same for the tokens of the encoder, where they have labels of their own.
     shared
         Biases are shared out among the terms; there is no label for them.
+    held
+        The encoder's own terms, where it has been taken apart: they are read instead.
     """
 
     labels: tuple[Component, ...]
@@ -118,13 +137,16 @@ class TokenStart:
     partial: bool = False
     encoder_slots: Int[Tensor, "batch source"] | None = None
     shared: bool = False
+    held: Held | None = None
 
     def terms(self, state: Float[Tensor, "batch token hidden"]) -> Carried:
         """Put every token's state under its own label."""
         return self._start(state, self.slots)
 
     def encoder(self, state: Float[Tensor, "batch source hidden"]) -> Carried:
-        """Put the encoder's state at every source token under the label of that token."""
+        """Put the encoder's state at every source token under the label of that token; or return its own terms."""
+        if self.held is not None and self.held.terms is not None:
+            return self.held.terms
         if self.encoder_slots is None:
             raise RuntimeError("source tokens have no labels")
         return self._start(state, self.encoder_slots)

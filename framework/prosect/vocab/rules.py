@@ -35,6 +35,9 @@ class Rules:
     attention, cross_attention
         ``source``: the unbiased output is booked under a label; ``propagate``: the terms are mixed with the true
         weights (for cross-attention those of the encoder).
+    encoder
+        For a decoder that propagates cross-attention: rules by which the encoder's tokens are carried through the
+        encoder first; None takes the encoder's last state at each token as it is.
     feed_forward
         ``source``, or the rule by which the block is made linear: ``tangent``, ``secant``, ``relu_mask``.
     gated
@@ -70,6 +73,7 @@ class Rules:
     span: Literal["stack", "block"] = "stack"
     attention: Literal["source", "propagate"] = "source"
     cross_attention: Literal["source", "propagate"] = "source"
+    encoder: Rules | None = None
     feed_forward: Literal["source", "tangent", "secant", "relu_mask"] = "source"
     gated: Literal["path", "half", "frozen", "tangent"] = "path"
     bias: Literal["own", "drop", "share_abs_dot"] = "own"
@@ -94,7 +98,7 @@ class Rules:
     @property
     def annotation(self) -> str | None:
         """The coordinate by which tokens are grouped, where it is one of the corpus."""
-        return self.group if self.start == "tokens" and self.group not in ("token", "stream") else None
+        return self.group if self.start != "input" and self.group not in ("token", "stream") else None
 
 
 ORDER: Final = ("source", "target", *KINDS)

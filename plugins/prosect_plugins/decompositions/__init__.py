@@ -62,6 +62,10 @@ class TokenWiseOptions(StreamOptions):
         ``token``: every token of the sentence is a term; ``stream``: its tokens together are one term (``target``
         in a decoder beside ``source`` for the encoder, else ``input``). Any other word is an annotation of the
         corpus, or a coordinate of its tokens such as ``special``: tokens with the same value are one term.
+    source
+        What a decoder takes from its encoder: as one term (``group``); or by source token, in the node ``cross``. There
+        each token's term starts from the encoder's last state at that ``token``, or is ``carried`` from the embeddings
+        through the encoder first. The decoder's own tokens are one term of that node, ``own``.
     feed_forward
         ``tangent``: a first-order expansion at the true pre-activation (Oh & Schuler 2023); ``secant``: from zero
         (DecompX); ``relu_mask``.
@@ -80,6 +84,7 @@ class TokenWiseOptions(StreamOptions):
     """
 
     group: str = "token"
+    source: Literal["group", "token", "carried"] = "group"
     feed_forward: Literal["tangent", "secant", "relu_mask"] = "tangent"
     gated: Literal["tangent", "path", "half", "frozen"] = "tangent"
     bias: Literal["own", "drop", "share_abs_dot"] = "own"
@@ -131,6 +136,7 @@ def prosect_decompositions() -> Sequence[DecompositionDeclaration]:
             options=TokenWiseOptions,
             metrics=("importance", "norm"),
             captures=frozenset({"attention"}),
+            crosses=True,
             references=("Oh & Schuler 2023, section 3", "Mickus & Vázquez 2023, section 2", "Modarressi et al. 2023"),
         ),
         DecompositionDeclaration(

@@ -1,29 +1,35 @@
 """Token-wise decomposition (Oh & Schuler 2023; DecompX as another choice of rules).
 
-Every token (or the whole stream) starts as its own term and is carried through all blocks: attention mixes the terms
-with its true weights, norms centre every term by its own mean at their true deviation, feed-forward blocks are made
-linear. All biases and constants are carried along as one more term. What cross-attention brings in is one term,
-``source`` (Mickus & Vázquez 2023), so the encoder is not taken apart.
+Every token (or group of tokens, or the whole stream) starts as its own term and is carried through all blocks:
+attention mixes the terms with its true weights, norms centre every term by its own mean at their true deviation,
+feed-forward blocks are made linear. Biases and constants are carried as one more term, or shared among the others.
+
+In a decoder, what cross-attention brings in is one term, ``source`` (Mickus & Vázquez 2023). Told apart by source token
+it stands in the node ``cross``: cross-attention mixes the terms of the encoder's tokens, which start from its last
+state or are carried through it first, and they go on through the decoder's blocks like all others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import replace
 
-from prosect.api import BIAS, INPUT, Component, Rules, Site, Stream
+from prosect.api import BIAS, INPUT, OWN, SOURCE, Component, Rules, Site, Stream
 from prosect_plugins.decompositions import TokenWiseOptions
 
-SOURCE = Component("source", "source")
 TARGET = Component("target", "target")
 
 
-def rules(options: TokenWiseOptions, stream: Stream) -> Rules:
-    """Make the table of rules."""
-    return Rules(
-        book=_booking(TARGET if stream.name == "decoder" else INPUT),
+def rules(options: TokenWiseOptions, stream: Stream) -> Rules | None:
+    """Make the table of rules; none for ``cross`` where its labels would be those of the decoder."""
+    crossing = stream.name == "cross"
+    if crossing and (options.source == "group" or options.group == "stream"):
+        return None
+    table = Rules(
+        book=_book,
         start="tokens",
         group=options.group,
         attention="propagate",
+        cross_attention="propagate" if crossing else "source",
         feed_forward=options.feed_forward,
         gated=options.gated,
         bias=options.bias,
@@ -32,8 +38,21 @@ def rules(options: TokenWiseOptions, stream: Stream) -> Rules:
         embedding_norm=options.embedding_norm,
         readout=options.readout,
     )
+    carried = replace(table, readout="hidden_states") if options.source == "carried" else None
+    if crossing:
+        return replace(table, start="encoder_tokens", book=_book_across, encoder=carried)
+    if stream.name == "decoder":
+        return replace(table, book=_book_target, encoder=carried, cross_attention="propagate" if carried else "source")
+    return table
 
 
-def _booking(own: Component) -> Callable[[Site], Component]:
-    labels = {"input": own, "cross_attention": SOURCE}
-    return lambda site: labels.get(site.kind, BIAS)
+def _book(site: Site) -> Component:
+    return INPUT if site.kind == "input" else BIAS
+
+
+def _book_target(site: Site) -> Component:
+    return {"input": TARGET, "cross_attention": SOURCE}.get(site.kind, BIAS)
+
+
+def _book_across(site: Site) -> Component:
+    return {"input": OWN, "cross_attention": SOURCE}.get(site.kind, BIAS)
