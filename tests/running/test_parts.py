@@ -144,6 +144,13 @@ def test_labels_that_need_each_other_are_never_cut():
         assert cuts(work, 30, 30, MINUTE, 8) == (Cut(0, 30, 30),)
 
 
+def test_a_metric_that_compares_terms_sees_all_of_them():
+    class Comparing:
+        variables, per_term = (), False
+
+    assert cuts(replace(work_of("pre-norm", "main", (Comparing(),)), width=30), 30, 30, MINUTE, 8) == (Cut(0, 30, 30),)
+
+
 def test_terms_that_must_be_held_at_once_are_refused_with_the_number_where_they_do_not_fit(budget):
     needed = COPIES * 20 * 20 * 24 * 8
     budget(replace(LARGE, whole=needed))

@@ -100,6 +100,7 @@ class Keeper:
     """Stands among measures, keeps what they are given, and has no variables of its own."""
 
     variables = ()
+    per_term = True
 
     def __init__(self) -> None:
         self.terms: dict[int, Tensor] = {}

@@ -37,6 +37,12 @@ class Measure:
         """What it produces."""
         return self.bound.declaration.variables(self.bound.options)
 
+    @property
+    def per_term(self) -> bool:
+        """Whether the values of a term do not depend on the others."""
+        declared = self.bound.declaration.per_term
+        return declared if isinstance(declared, bool) else declared(self.bound.options)
+
     def __call__(self, terms: Terms, total: Tensor) -> dict[str, Tensor]:
         """Measure one layer; every variable has the axes of its declaration, ``token`` in their place."""
         result = self.function(terms, total, self.bound.options)

@@ -229,6 +229,10 @@ class MetricDeclaration(Declaration):
         ``token``, ``layer`` or ``scope``, and may have dimensions of their own.
     produces_for
         ``options -> variables``, where options change them; must import no torch.
+    per_term
+        Of a token metric: the values of a term depend on that term, the hidden state and the tokens alone, whatever
+        other terms there are. Only then can labels that are tokens be replayed a few at a time. True, False, or
+        ``options -> bool``.
     footprint
         ``(options, Sizes) -> Footprint`` of an accumulator, for the plan; must import no torch.
     undefined
@@ -252,6 +256,7 @@ class MetricDeclaration(Declaration):
     requires: frozenset[Literal["head"]] = frozenset()
     undefined: str = "NaN where a denominator is 0"
     produces_for: Callable[[Any], tuple[Variable, ...]] | None = None
+    per_term: bool | Callable[[Any], bool] = False
     footprint: Callable[[Any, Sizes], Footprint] | None = None
     inputs: tuple[int, int | None] = (1, None)
     members: Literal["stacked", "separate"] = "stacked"

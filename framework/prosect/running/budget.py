@@ -130,7 +130,8 @@ def refuse_too_large(node: str, work: StreamWork, budget: Budget, itemsize: int)
     reasons = {
         "'bias: share_abs_dot'": work.rules.bias == SHARED,
         f"'group: {work.rules.group}'": not work.sources,
-        "a measure over the whole corpus": True,
+        "a measure over the whole corpus": work.accumulation is not None,
+        "a metric that compares terms": True,
     }
     reason = next(name for name, holds in reasons.items() if holds)
     raise UsageError(

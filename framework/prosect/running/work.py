@@ -152,6 +152,8 @@ class StreamWork:
         """Whether labels can be replayed a few at a time: source tokens that nothing has to see all at once."""
         if self.rules is None or not self.sources or self.accumulation is not None:
             return False
+        if not all(measure.per_term for measure in self.measures):
+            return False
         return self.rules.span == "stack" and self.rules.bias != SHARED
 
     @property

@@ -130,6 +130,21 @@ class MetricTests:
                     expected[variable.name] = expected[variable.name].index_select(axis, order)
         assert_same(measure(moved, moved.sum()), expected)
 
+    def test_a_metric_of_single_terms_does_not_look_at_the_others(
+        self, declaration: MetricDeclaration, measure: Measure, terms: DenseTerms
+    ) -> None:
+        """Where it says so: labels that are tokens may come a few at a time, beside the same hidden state."""
+        options = declaration.options.model_validate(self.options)
+        if not (declaration.per_term if isinstance(declaration.per_term, bool) else declaration.per_term(options)):
+            pytest.skip("it compares terms")
+        total = terms.sum()
+        whole, some = measure(terms, total), measure(terms.first(2), total)
+        for variable in declaration.variables(options):
+            expected = whole[variable.name]
+            for axis, dim in enumerate(variable.dims):
+                expected = expected.narrow(axis, 0, 2) if dim in COMPONENT_AXES else expected
+            assert_same({variable.name: some[variable.name]}, {variable.name: expected})
+
     def test_what_is_undefined_is_not_a_number(self, measure: Measure, terms: DenseTerms) -> None:
         """Where all terms are 0, values are finite or NaN, never infinite, and nothing is raised."""
         empty = DenseTerms(terms.components, torch.zeros_like(terms.dense()))

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from prosect.api import MetricDeclaration, Variable, hookimpl
+from prosect.api import MetricDeclaration, Options, Variable, hookimpl
 from prosect_plugins.derived import derived_metrics
 from prosect_plugins.metrics.geometry import geometry_metrics
 
@@ -26,9 +26,15 @@ def _token_metric(
         summary=summary,
         implementation=f"prosect_plugins.metrics.{module}:{name}",
         produces=(variable,),
+        per_term=_per_term if module == "token" and "other_component" not in variable.dims else False,
         undefined=undefined,
         references=(reference,),
     )
+
+
+def _per_term(options: Options) -> bool:
+    """Tell whether values of a term are its own, and no shares."""
+    return getattr(options, "normalise", "none") == "none"
 
 
 @hookimpl
