@@ -35,6 +35,17 @@ def test_common_names_of_the_sizes_are_known(config, shape):
     [
         ({"encoder_layers": 6, "decoder_layers": 3, "d_model": 8}, (6, 3)),
         ({"num_layers": 4, "num_decoder_layers": 2}, (4, 2)),
+    ],
+)
+def test_a_decoders_depth_tells_where_the_configuration_leaves_it_to_its_class(config, depths):
+    assert [shape.layers for shape in of(config)] == list(depths)
+
+
+@pytest.mark.parametrize(
+    ("config", "depths"),
+    [
+        ({"encoder_layers": 6, "decoder_layers": 3, "d_model": 8}, (6, 3)),
+        ({"num_layers": 4, "num_decoder_layers": 2}, (4, 2)),
         ({"num_layers": 4}, (4, 4)),
     ],
 )

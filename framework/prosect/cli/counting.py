@@ -8,6 +8,7 @@ from prosect.model.limits import limits_of
 from prosect.model.load import load_tokenizer
 from prosect.model.tokenise import count
 from prosect.planning.model import PlannedCorpus, PlannedModel
+from prosect.planning.shapes import is_encoder_decoder
 from prosect.plugins.registry import implementation
 
 
@@ -16,6 +17,6 @@ def count_tokens(model: PlannedModel, corpus: PlannedCorpus) -> Mapping[str, int
     sentences = implementation(corpus.reader.declaration)(corpus.reader.options, corpus.folder)
     tokenizer = load_tokenizer(model)
     found = count(sentences, tokenizer, corpus.common, limits_of(model.config or {}, tokenizer))
-    if not (model.config or {}).get("is_encoder_decoder"):
+    if not is_encoder_decoder(model):
         return {"main": found.source}
     return {"encoder": found.source} if found.target is None else {"encoder": found.source, "decoder": found.target}

@@ -10,6 +10,7 @@ from prosect.planning.model import PlannedModel
 from prosect.vocab.architecture import Attention, Stream
 
 _LAYERS: Final = ("num_hidden_layers", "n_layer", "n_layers", "num_layers")
+_DECODER: Final = ("decoder_layers", "num_decoder_layers")
 _HIDDEN: Final = ("hidden_size", "d_model", "n_embd", "dim")
 _HEADS: Final = ("num_attention_heads", "n_head", "n_heads", "num_heads")
 
@@ -43,7 +44,13 @@ def shapes(model: PlannedModel) -> tuple[Shape, ...] | None:
 
 def is_encoder_decoder(model: PlannedModel) -> bool:
     """Tell whether a model has two streams, as far as that is known."""
-    return bool(model.config and model.config.get("is_encoder_decoder"))
+    return model.config is not None and _has_decoder(model.config)
+
+
+def _has_decoder(config: Mapping[str, Any]) -> bool:
+    """Tell by what the configuration says, or, where it leaves that to its class, by a decoder's depth."""
+    said = config.get("is_encoder_decoder")
+    return any(key in config for key in _DECODER) if said is None else bool(said)
 
 
 def _of_stream(stream: Stream) -> Shape:
@@ -53,7 +60,7 @@ def _of_stream(stream: Stream) -> Shape:
 
 
 def _of_config(config: Mapping[str, Any]) -> tuple[Shape, ...] | None:
-    if not config.get("is_encoder_decoder"):
+    if not _has_decoder(config):
         found = [_shape("main", config, _LAYERS, _HEADS)]
     else:
         encoder = _shape("encoder", config, ("encoder_layers", *_LAYERS), ("encoder_attention_heads", *_HEADS))
