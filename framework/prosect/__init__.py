@@ -1,8 +1,9 @@
 """Takes Transformers apart into labelled vector terms, measures them, keeps the measurements as xarray.
 
 ``prosect.run`` carries out a spec, ``prosect.plan`` says what it would do, ``prosect.open`` opens results,
-``prosect.decompose`` takes a model in memory, ``prosect.derive`` computes metrics over results, ``prosect.stack`` puts
-the results of several models into one dataset. Importing prosect imports neither torch nor xarray.
+``prosect.decompose`` takes a model in memory, ``prosect.measure`` measures plain arrays, ``prosect.derive``
+computes metrics over results, ``prosect.stack`` puts the results of several models into one dataset. Importing prosect
+imports neither torch nor xarray.
 """
 
 from __future__ import annotations
@@ -13,15 +14,17 @@ from prosect._version import __version__
 
 if TYPE_CHECKING:
     from prosect.running.derived import derive
+    from prosect.running.measuring import measure
     from prosect.running.python import decompose, plan, run
     from prosect.view.members import stack
     from prosect.view.open import open
 
-__all__ = ["__version__", "decompose", "derive", "open", "plan", "run", "stack"]
+__all__ = ["__version__", "decompose", "derive", "measure", "open", "plan", "run", "stack"]
 
 _HOMES = {
     "decompose": "prosect.running.python",
     "derive": "prosect.running.derived",
+    "measure": "prosect.running.measuring",
     "open": "prosect.view.open",
     "plan": "prosect.running.python",
     "run": "prosect.running.python",

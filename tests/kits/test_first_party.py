@@ -114,6 +114,85 @@ class TestMixingRatio(MapMetricTests):
     metric = "mixing_ratio"
 
 
+class TestAnisotropy(AccumulatorTests):
+    metric = "anisotropy"
+
+
+class TestAnisotropyOfAllSums(AccumulatorTests):
+    metric = "anisotropy"
+    options: ClassVar = {"component": "all", "selection": ["all", "no_first"], "error": "jackknife", "blocks": 2}
+
+
+class TestMeanCosine(AccumulatorTests):
+    metric = "anisotropy"
+    options: ClassVar = {
+        "method": "cosine",
+        "pairs": "different_sentences",
+        "component": ["total", "part.1+part.3"],
+        "selection": ["all", "no_special"],
+        "error": "batches",
+        "blocks": 3,
+    }
+
+
+class TestAnisotropySplit(AccumulatorTests):
+    metric = "anisotropy_split"
+    options: ClassVar = {"center": False}
+
+
+class TestMeanCosineSplit(AccumulatorTests):
+    metric = "anisotropy_split"
+    options: ClassVar = {"method": "cosine", "group": "class"}
+
+
+class TestAnisotropySplitOverCoordinates(AccumulatorTests):
+    metric = "anisotropy_split"
+    options: ClassVar = {"over": "coordinate", "component": "partial"}
+
+
+class TestParticipationRatio(AccumulatorTests):
+    metric = "participation_ratio"
+    options: ClassVar = {"group": "class"}
+
+
+class TestIsoScore(AccumulatorTests):
+    metric = "isoscore"
+    options: ClassVar = {"shrinkage": 0.75, "component": "leave_one_out"}
+
+
+class TestStableRank(AccumulatorTests):
+    metric = "stable_rank"
+    options: ClassVar = {"rows": "unit"}
+
+
+class TestEffectiveRank(AccumulatorTests):
+    metric = "effective_rank"
+
+
+class TestRankMe(AccumulatorTests):
+    metric = "rankme"
+
+
+class TestMatrixEntropy(AccumulatorTests):
+    metric = "matrix_entropy"
+    options: ClassVar = {"alpha": 2, "normalise": "rank", "component": "total"}
+
+
+class TestSelfSimilarity(AccumulatorTests):
+    metric = "self_similarity"
+    options: ClassVar = {"contexts": 2, "selection": ["all", "no_first"]}
+
+
+class TestIntraSentenceSimilarity(AccumulatorTests):
+    metric = "intra_sentence_similarity"
+    options: ClassVar = {"component": "partial", "selection": ["all", "no_first"]}
+
+
+class TestMev(AccumulatorTests):
+    metric = "mev"
+    options: ClassVar = {"contexts": 2, "occurrences": 4, "group": "class", "each_type": True}
+
+
 class TestDispersion(AccumulatorTests):
     metric = "dispersion"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,7 @@ import torch
 
 from prosect.api import UsageError
 from prosect.api.tensors import Axis, Context, Int, Reading, Tensor
-from prosect_plugins.metrics.geometry.options import GROUP, SELECTION, TokenOptions
+from prosect_plugins.metrics.geometry.options import DROPS, GROUP, SELECTION, TokenOptions
 
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
@@ -29,7 +29,8 @@ class Cells:
     codes
         Cell of every token of the corpus, shape (token,); -1 for tokens that no selection or group holds.
     members
-        Which cells make a selection and group, shape (*token axes, cell); the axes are those of ``axes``.
+        Which cells make a selection, group and block of sentences, shape (*token axes, block, cell); the token axes
+        are those of ``axes``.
     axes
         ``selection`` and ``group``, as far as the options ask for them.
     """
@@ -45,83 +46,79 @@ class Cells:
         return number
 
     @property
+    def blocks(self) -> int:
+        """Number of blocks of sentences; 1 where they are not told apart."""
+        number: int = self.members.shape[-2]
+        return number
+
+    @property
     def shape(self) -> tuple[int, ...]:
         """Lengths of the token axes."""
-        return self.members.shape[:-1]
+        return self.members.shape[:-2]
 
     def places(self, reading: Reading) -> Iterator[tuple[int, Int[Tensor, " counted"]]]:
-        """Yield every cell that has tokens in a reading, with their places on its token axis (of flat readings)."""
+        """Yield every cell that has tokens in a reading, with their places on its (flattened) token axis."""
         view = reading.tokens
         codes = torch.where(view.own, self.codes[view.index.clamp(min=0)], -1).flatten()
         for cell in torch.unique(codes).tolist():
             if cell >= 0:
                 yield cell, torch.nonzero(codes == cell).flatten()
 
-    def cells(self, place: tuple[int, ...]) -> list[int]:
-        """Cells that make the selection and group at a place of the token axes."""
-        found: list[int] = np.flatnonzero(self.members[place]).tolist()
+    def cells(self, place: tuple[int, ...], blocks: Sequence[int] | None = None) -> list[int]:
+        """Cells of a place on the token axes, within some blocks; None means all."""
+        members = self.members[place] if blocks is None else self.members[place][list(blocks)]
+        found: list[int] = np.flatnonzero(members.any(axis=0)).tolist()
         return found
 
 
-def cells_of(options: TokenOptions, context: Context, blocks: int = 0) -> Cells:
-    """Cut the tokens of the corpus as the options ask for.
-
-    Parameters
-    ----------
-    options
-        Selection and group.
-    context
-        Where the corpus is.
-    blocks
-        Number of blocks of sentences that are told apart as well (0: none); the last axis of ``members`` before
-        ``cell`` then counts them.
-    """
+def cells_of(options: TokenOptions, context: Context, blocks: int = 1) -> Cells:
+    """Cut the tokens of the corpus as the options ask for, whole sentences dealt out to a number of blocks."""
     key = "cells", repr((options.selection, options.group, options.group_values, options.group_bins)), blocks
     return context.once(key, lambda: _made(options, context, blocks))
 
 
 def _made(options: TokenOptions, context: Context, blocks: int) -> Cells:
     axes: dict[str, Axis] = {}
-    parts: list[tuple[BoolArray, bool]] = []
     chosen = options.selection if isinstance(options.selection, list) else [options.selection]
-    parts.append((np.stack([_selected(name, context) for name in chosen]), isinstance(options.selection, list)))
+    parts = [np.stack([_selected(name, context) for name in chosen])]
+    kept = [isinstance(options.selection, list)]
     if isinstance(options.selection, list):
         axes[SELECTION] = Axis(np.array(chosen), "tokens that are counted")
     if options.group is not None:
         values, codes = _groups(options, context)
-        parts.append((codes == np.arange(len(values))[:, None], True))
+        parts.append(codes == np.arange(len(values))[:, None])
+        kept.append(True)
         axes[GROUP] = Axis(values, f"value of {options.group}")
-    if blocks:
-        parts.append((_blocks(context, blocks) == np.arange(blocks)[:, None], True))
-    return _cut(parts, axes, context)
-
-
-def _cut(parts: list[tuple[BoolArray, bool]], axes: Mapping[str, Axis], context: Context) -> Cells:
-    """Give every combination of memberships that occurs a code of its own."""
-    table = np.concatenate([part for part, _ in parts])
-    patterns, codes = np.unique(table, axis=1, return_inverse=True)
-    codes = codes.reshape(-1).astype(np.int64)
-    ends = np.cumsum([len(part) for part, _ in parts])
-    each = np.split(patterns, ends[:-1])
-    # A token counts where it is in one selection, one group and one block at once.
-    used = np.logical_and.reduce([part.any(axis=0) for part in each])
-    codes = np.where(used, np.cumsum(used) - 1, -1)[codes] if used.size else codes
-    members = np.ones((int(used.sum()),), dtype=np.bool_)
-    for part, kept in zip(each, [kept for _, kept in parts], strict=True):
-        own = part[:, used]
-        members = members[..., None, :] & own if kept else members & own[0]
+    parts.append(_blocks(context, blocks) == np.arange(blocks)[:, None])
+    codes, members = _cut(parts, [*kept, True])
     return Cells(torch.from_numpy(codes).to(context.device), members, axes)
+
+
+def _cut(parts: list[BoolArray], kept: list[bool]) -> tuple[IntArray, BoolArray]:
+    """Give every combination of memberships that occurs a code, and list which codes make each combination of parts.
+
+    A token counts where it is in one of each part at once; a part that is not kept has a single row.
+    """
+    patterns, codes = np.unique(np.concatenate(parts), axis=1, return_inverse=True)
+    each = np.split(patterns, np.cumsum([len(part) for part in parts])[:-1])
+    used = np.logical_and.reduce([part.any(axis=0) for part in each])
+    renamed = np.where(used, np.cumsum(used) - 1, -1).astype(np.int64)
+    members = np.ones((int(used.sum()),), dtype=np.bool_)
+    for part, keep in zip(each, kept, strict=True):
+        members = members[..., None, :] & part[:, used] if keep else members & part[0, used]
+    return renamed[codes.reshape(-1)], members
 
 
 def _selected(name: str, context: Context) -> BoolArray:
     tokens = context.stream.tokens
     first = np.zeros(tokens, dtype=np.bool_)
     first[np.asarray(context.stream.offsets[:-1], dtype=np.int64)] = True
-    special = np.zeros(tokens, dtype=np.bool_)
-    if name in ("no_special", "content"):
-        special = np.asarray(coordinate(context, "special"), dtype=np.bool_)
-    dropped = {"all": np.zeros_like(first), "no_first": first, "no_special": special, "content": first | special}
-    found: BoolArray = ~dropped[name]
+    dropped = np.zeros(tokens, dtype=np.bool_)
+    if "first" in DROPS[name]:
+        dropped |= first
+    if "special" in DROPS[name]:
+        dropped |= np.asarray(coordinate(context, "special"), dtype=np.bool_)
+    found: BoolArray = ~dropped
     return found
 
 

@@ -35,9 +35,9 @@ class Dispersion:
         self._moments.merge(state)
 
     def finalise(self) -> Values:
-        """``dispersion`` (*token axes, component) and ``dispersion_n_used`` (*token axes)."""
+        """``dispersion`` and ``dispersion_n_used``, each (*token axes, component)."""
         shape = self._cells.shape
-        found, used = np.full((*shape, self._components), np.nan), np.zeros(shape, dtype=np.int64)
+        found, used = np.full((*shape, self._components), np.nan), np.zeros((*shape, self._components), dtype=np.int64)
         for place in np.ndindex(*shape):
             moments = self._moments.union(self._cells.cells(place))
             if moments is not None:

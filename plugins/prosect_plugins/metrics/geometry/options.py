@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final, Literal
 
 from pydantic import Field
 
 from prosect.api import Options, Variable
+from prosect_plugins.metrics.geometry.subsets import subset_axes
 
-COMPONENT: Final = "component"
 SELECTION: Final = "selection"
 GROUP: Final = "group"
 
 Selection = Literal["all", "no_first", "no_special", "content"]
+#: Which of position 0 and special tokens a selection drops.
+DROPS: Final[dict[str, frozenset[str]]] = {
+    "all": frozenset(),
+    "no_first": frozenset({"first"}),
+    "no_special": frozenset({"special"}),
+    "content": frozenset({"first", "special"}),
+}
 
 
 class TokenOptions(Options):
@@ -40,15 +48,56 @@ class TokenOptions(Options):
     group_bins: list[float] | None = Field(default=None, min_length=2)
 
 
+class ComponentOptions(TokenOptions):
+    """Which sums of components are measured.
+
+    Attributes
+    ----------
+    component
+        ``each`` component; ``total``, the hidden state; one sum by name: ``attention``, ``attention+feed_forward``,
+        ``to attention`` (all components up to it), ``all but attention``. A list of such names, ``partial`` (all sums
+        up to a component), ``leave_one_out`` (the total without one component) and ``all`` (all of these) give
+        them on the dimension ``subset``.
+    """
+
+    component: str | list[str] = "each"
+
+
 def token_axes(options: TokenOptions) -> tuple[str, ...]:
-    """Dimensions that these options add."""
+    """Dimensions that the choice of tokens adds."""
     selection = (SELECTION,) if isinstance(options.selection, list) else ()
     return selection if options.group is None else (*selection, GROUP)
 
 
-def spread(variables: tuple[Variable, ...], axes: tuple[str, ...]) -> tuple[Variable, ...]:
-    """Put further dimensions in front of those of some variables."""
-    return tuple(
-        Variable(name=v.name, dims=(*axes, *v.dims), long_name=v.long_name, units=v.units, dtype=v.dtype)
-        for v in variables
-    )
+def spread(variable: Variable, options: TokenOptions) -> Variable:
+    """Put the dimensions of the options in front of those of a variable.
+
+    A dimension ``component`` of the variable stands for the sums that are measured.
+    """
+    dims = variable.dims
+    if isinstance(options, ComponentOptions):
+        dims = tuple(d for dim in dims for d in (subset_axes(options.component) if dim == "component" else (dim,)))
+    return replace(variable, dims=(*token_axes(options), *dims))
+
+
+def number_of_cells(options: TokenOptions, blocks: int = 1) -> int | None:
+    """Most cells that the choice of tokens makes; None where only the corpus says how many groups there are."""
+    chosen = options.selection if isinstance(options.selection, list) else [options.selection]
+    flags = [frozenset(flags) for flags in ((), ("first",), ("special",), ("first", "special"))]
+    patterns = {tuple(not (own & DROPS[name]) for name in chosen) for own in flags}
+    cells = sum(any(pattern) for pattern in patterns) * blocks
+    if options.group is None:
+        return cells
+    if options.group_values is None and options.group_bins is None:
+        return None
+    groups = len(options.group_values) if options.group_values is not None else len(options.group_bins or ()) - 1
+    return cells * groups
+
+
+def axis_lengths(options: TokenOptions) -> dict[str, int | None]:
+    """Lengths of the dimensions that the choice of tokens adds, as far as the options say them."""
+    groups = None if options.group_values is None else len(options.group_values)
+    if options.group_bins is not None:
+        groups = len(options.group_bins) - 1
+    chosen = len(options.selection) if isinstance(options.selection, list) else 1
+    return {SELECTION: chosen, GROUP: groups}
