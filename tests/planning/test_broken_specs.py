@@ -227,7 +227,31 @@ CASES = [
         "expected 'all', a number, a range",
     ),
     Case("no layer", "parts}", "parts, layers: []}", "7:48", "analyses.a.layers", "names no layer"),
-    Case("impossible layer", "parts}", "parts, layers: [1, 7]}", "7:48", "analyses.a.layers", "no layer 7: L is 6"),
+    Case("impossible layer", "parts}", "parts, layers: [1, 7]}", "7:52", "analyses.a.layers.1", "no layer 7: L is 6"),
+    Case("no selection in a list", "parts}", "parts, layers: [1, x]}", "7:52", "analyses.a.layers.1", "expected 'all'"),
+    Case(
+        "too large a number",
+        "a.txt",
+        f"a.txt, limit: {9**30}",
+        "5:40",
+        "corpora.c.limit",
+        "at most 9223372036854775807",
+    ),
+    Case("too many digits", "a.txt", f"a.txt, limit: {'9' * 5000}", "5:40", "corpora.c.limit", "is too large a number"),
+    Case("quote that is never closed", "a.txt", '"a.txt', "5:26", "", "the quote that opens here is never closed"),
+    Case(
+        "bracket closed later", "}\ncorpora", "\ncorpora", "4:8", "", "the bracket that is open here stands at line 3"
+    ),
+    Case("indent of no entry", "", " x: {}", "8:2", "", "this stands under no entry above it"),
+    Case("name of two lines", "a: {corpus", '"a\\n": {corpus', "7:3", "analyses.'a\\n'", "a name starts with a letter"),
+    Case(
+        "absent folder in a matrix",
+        "{load: ./toy}",
+        "{matrix: {load: [./toy, ./x]}}",
+        "3:30",
+        "models.m.matrix.load.1",
+        "ex",
+    ),
     Case(
         "layer the decomposition lacks", "parts}", "blocks, layers: 0}", "7:49", "analyses.a.layers", "run from 1 to 6"
     ),
@@ -324,6 +348,59 @@ def test_all_problems_come_together_in_the_order_of_the_file(folder, problems):
         "9:75 analyses.b.models.2",
         "10:3 analyses.b",
         "11:1 computer",
+    ]
+
+
+def test_a_wrong_field_hides_nothing_else_of_its_entry(folder, problems):
+    text = """\
+        prosect: 1
+        models:
+          m: {matrix: {sed: [1], dtype: [float32, float23], head: {}, load: [./toy, 3]}}
+        corpora:
+          c: {kind: lines, path: nowhere.txt, limit: 0, until: x}
+        analyses:
+          a: {corpus: d, decomposition: part, layers: x, metrics: [cosin], models: [n], keep: [term], colour: red}
+    """
+    (folder / "spec.yaml").write_text(dedent(text), encoding="utf-8")
+    assert [problem.path for problem in problems("spec.yaml")] == [
+        "models.m.matrix.sed",
+        "models.m.matrix.dtype.1",
+        "models.m.matrix.head",
+        "models.m.matrix.load.1",
+        "corpora.c.path",
+        "corpora.c.limit",
+        "corpora.c.until",
+        "analyses.a.corpus",
+        "analyses.a.decomposition",
+        "analyses.a.layers",
+        "analyses.a.metrics.0",
+        "analyses.a.models.0",
+        "analyses.a.keep.0",
+        "analyses.a.colour",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "path"),
+    [
+        ("load: ./toy", "load: 3", "models.m.load"),
+        ("load: ./toy", "laod: ./toy", "models.m.laod"),
+        ("load: ./toy", "init: rnd", "models.m.init"),
+        (ENTRY, ENTRY[:-1] + ", models: m, layers: 99}", "analyses.a.models"),
+        (ENTRY, ENTRY[:-1] + ", model: [m], layers: 99}", "analyses.a.model"),
+    ],
+)
+def test_what_cannot_be_judged_without_a_wrong_field_is_not_judged(folder, problems, old, new, path):
+    (folder / "spec.yaml").write_text(BASE.replace(old, new), encoding="utf-8")
+    assert [problem.path for problem in problems("spec.yaml")] == [path]
+
+
+def test_models_of_one_depth_have_one_problem_of_layers(problems):
+    models = {"m": {"load": "./toy", "matrix": {"seed": [1, 2, 3]}}}
+    found = problems(models=models, analyses={"a": {"corpus": "c", "decomposition": "parts", "layers": [7, 1, 8]}})
+    assert [(problem.path, problem.message.partition(":")[0]) for problem in found] == [
+        ("analyses.a.layers.0", "model 'm@1'"),
+        ("analyses.a.layers.2", "model 'm@1'"),
     ]
 
 

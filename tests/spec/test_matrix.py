@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from prosect.spec.matrix import FIELDS, check_matrix, member_name, members
+from prosect.spec.matrix import FIELDS, check_matrices, member_name, members
 from prosect.spec.models import ModelSpec
 from prosect.spec.places import Document
 
@@ -71,7 +71,7 @@ def test_a_value_that_does_not_fit_makes_no_member():
 def test_every_fault_of_a_matrix_is_found():
     matrix = {"sed": [1], "seed": [1, "x", -1], "revision": ["a/b", "a b", "c"]}
     document = Document({"models": {"m": {"matrix": matrix}}})
-    found = list(check_matrix("m", ModelSpec(matrix=matrix), document))
+    found = list(check_matrices(document))
     assert [problem.path for problem in found] == [
         "models.m.matrix.sed",
         "models.m.matrix.seed.1",

@@ -14,7 +14,7 @@ from prosect.planning.models import Described
 from prosect.planning.shapes import is_encoder_decoder
 from prosect.plugins.declarations import DecompositionDeclaration, MetricDeclaration
 from prosect.spec.models import AnalysisSpec, Named
-from prosect.spec.places import KeyPath, nearest
+from prosect.spec.places import KeyPath, dotted, nearest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,10 +63,27 @@ def fit(bench: Bench, wanted: Wanted, described: Described) -> tuple[int, ...] |
         bench.note((*path, "decomposition"), message, code="model")
     if wanted.corpus is not None:
         _check_targets(bench, wanted.analysis, model, wanted.corpus, decomposition)
+    return _layers(bench, (*path, "layers"), wanted, model)
+
+
+def _layers(bench: Bench, path: KeyPath, wanted: Wanted, model: PlannedModel) -> tuple[int, ...] | None:
+    """Expand the selection item by item, so that every layer that is not there is named at its place."""
+    given = wanted.layers
+    items = [((*path, index), item) for index, item in enumerate(given)] if isinstance(given, list) else [(path, given)]
+    found = [_selected(bench, at, item, wanted, model) for at, item in items]
+    known = [layers for layers in found if layers is not None]
+    return tuple(sorted({layer for layers in known for layer in layers})) if len(known) == len(found) else None
+
+
+def _selected(
+    bench: Bench, path: KeyPath, item: str | int, wanted: Wanted, model: PlannedModel
+) -> tuple[int, ...] | None:
     try:
-        return union(layers_by_stream(model, wanted.layers, decomposition.declaration))
+        return union(layers_by_stream(model, item, wanted.decomposition.declaration))
     except ValueError as error:
-        bench.note((*path, "layers"), f"model {model.name!r}: {error}", code="layers")
+        # Models of one depth have the same fault: the first of them stands for all.
+        if not any(noted.path == dotted(path) and noted.message.endswith(f": {error}") for noted in bench.problems):
+            bench.note(path, f"model {model.name!r}: {error}", code="layers")
         return None
 
 

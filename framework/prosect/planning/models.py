@@ -49,7 +49,7 @@ def _members(bench: Bench, entry: str) -> Iterator[Described]:
         try:
             yield describe(_planned(bench, entry, member), bench.registry)
         except ModelError as error:
-            bench.note(_place(entry, member, "load"), str(error), code="model")
+            bench.note(_place(bench, entry, member, "load"), str(error), code="model")
 
 
 def _planned(bench: Bench, entry: str, member: Member) -> PlannedModel:
@@ -69,7 +69,7 @@ def _tokenizer(bench: Bench, entry: str, member: Member, folder: Path) -> Path |
     try:
         return locate(member.spec.tokenizer, None, folder)
     except ModelError as error:
-        bench.note(_place(entry, member, "tokenizer"), str(error), code="model")
+        bench.note(_place(bench, entry, member, "tokenizer"), str(error), code="model")
         return None
 
 
@@ -135,5 +135,8 @@ def _described(model: PlannedModel) -> Described:
     return Described(replace(model, architecture=None), f"{name} returned no Architecture")
 
 
-def _place(entry: str, member: Member, field: str) -> KeyPath:
-    return ("models", entry, "matrix", field) if field in member.values else ("models", entry, field)
+def _place(bench: Bench, entry: str, member: Member, field: str) -> KeyPath:
+    if field not in member.values:
+        return ("models", entry, field)
+    values = bench.draft.models[entry].matrix[field]
+    return ("models", entry, "matrix", field, values.index(member.values[field]))

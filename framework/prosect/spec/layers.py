@@ -15,6 +15,32 @@ _FORMS: Final = "expected 'all', a number, a range such as \"4-8\", or a list of
 LayerRange = tuple[int, int]
 
 
+def parse_layer(item: object) -> LayerRange | None:
+    """Read one item of a selection.
+
+    Returns
+    -------
+    (first, last), or None
+        As of `parse_layers`.
+
+    Raises
+    ------
+    ValueError
+        It is none; the message says what is wrong.
+    """
+    if isinstance(item, int) and not isinstance(item, bool):
+        return item, item
+    if not isinstance(item, str):
+        raise ValueError(f"{_FORMS}, not {shown(item)}")  # noqa: TRY004 - to a spec's reader wrong types and values are one
+    if item == "all":
+        return None
+    if _NUMBER.fullmatch(item):
+        return int(item), int(item)
+    if match := _RANGE.fullmatch(item):
+        return int(match[1]), int(match[2])
+    raise ValueError(f"{_FORMS}, not {shown(item)}")
+
+
 def parse_layers(selection: object) -> tuple[LayerRange, ...] | None:
     """Read a selection without knowing the model.
 
@@ -31,7 +57,7 @@ def parse_layers(selection: object) -> tuple[LayerRange, ...] | None:
     items = selection if isinstance(selection, list | tuple) else [selection]
     if not items:
         raise ValueError("the list names no layer")
-    ranges = tuple(_range(item) for item in items)
+    ranges = tuple(parse_layer(item) for item in items)
     return None if None in ranges else tuple(found for found in ranges if found is not None)
 
 
@@ -56,20 +82,6 @@ def expand_layers(selection: object, depth: int, first: int = 0) -> tuple[int, .
     if ranges is None:
         return tuple(range(first, depth + 1))
     return tuple(sorted({layer for found in ranges for layer in _layers(found, depth, first)}))
-
-
-def _range(item: object) -> LayerRange | None:
-    if isinstance(item, int) and not isinstance(item, bool):
-        return item, item
-    if not isinstance(item, str):
-        raise ValueError(f"{_FORMS}, not {shown(item)}")  # noqa: TRY004 - to a spec's reader wrong types and values are one
-    if item == "all":
-        return None
-    if _NUMBER.fullmatch(item):
-        return int(item), int(item)
-    if match := _RANGE.fullmatch(item):
-        return int(match[1]), int(match[2])
-    raise ValueError(f"{_FORMS}, not {shown(item)}")
 
 
 def _layers(found: LayerRange, depth: int, first: int) -> Iterator[int]:

@@ -12,14 +12,24 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from prosect.errors import Problem, SpecError
 from prosect.spec.includes import Merged, read_files
-from prosect.spec.matrix import check_matrix
+from prosect.spec.matrix import check_matrices
 from prosect.spec.messages import problems_of
-from prosect.spec.models import AnalysisSpec, ComputeSpec, CorpusSpec, DerivedSpec, ModelSpec, Name, Spec, StoreSpec
+from prosect.spec.models import (
+    AnalysisSpec,
+    ComputeSpec,
+    CorpusSpec,
+    DerivedSpec,
+    ModelSpec,
+    Name,
+    Spec,
+    StoreSpec,
+    Strict,
+)
 from prosect.spec.overrides import override
 from prosect.spec.places import Document, KeyPath, in_order, nearest, shown
 
 Source = str | os.PathLike[str] | Mapping[str, Any] | Spec
-M = TypeVar("M", bound=BaseModel)
+M = TypeVar("M", bound=Strict)
 
 FORMAT: Final = 1
 _NAME: Final[TypeAdapter[str]] = TypeAdapter(Name)
@@ -39,7 +49,8 @@ class Draft:
     document
         Its data and where each part stands.
     models, corpora, analyses, derived
-        The entries that are right in themselves; `names` has the others too.
+        The entries as far as they are right in themselves: a field that is wrong stands at its default, so that
+        it hides nothing that is wrong elsewhere. `names` also has those of which nothing can be used.
     store, compute
         The two settings sections, defaults where they are wrong.
     problems
@@ -112,7 +123,6 @@ def read_spec(source: Source, overrides: Iterable[str] = ()) -> Draft:
     document, problems = override(merged.document(), overrides)
     reader = _Validator(document, frozenset(found.path for found in merged.problems if found.code in UNREADABLE))
     models = reader.entries("models", ModelSpec)
-    matrices = [found for name, entry in models.items() for found in check_matrix(name, entry, document)]
     draft = Draft(
         document=document,
         models=models,
@@ -130,7 +140,7 @@ def read_spec(source: Source, overrides: Iterable[str] = ()) -> Draft:
     )
     if merged.whole:
         reader.root()
-    return replace(draft, problems=in_order((*merged.problems, *problems, *reader.problems, *matrices)))
+    return replace(draft, problems=in_order((*merged.problems, *problems, *reader.problems, *check_matrices(document))))
 
 
 def _merged(source: Source) -> Merged:
@@ -215,7 +225,7 @@ class _Validator:
             return model.model_validate(value)
         except ValidationError as error:
             self.problems += problems_of(error, model, self.document, path)
-            return None
+            return _without(error, value, model)
 
     def _unknown_section(self, key: str) -> None:
         close = nearest(key, _KEYS)
@@ -229,3 +239,14 @@ class _Validator:
     def _note_mapping(self, path: KeyPath, given: object) -> None:
         message = f"expected keys and values, not {shown(given)}"
         self.problems.append(self.document.at_value(path, message, code="wrong-type"))
+
+
+def _without(error: ValidationError, value: object, model: type[M]) -> M | None:
+    """Make a model of the fields that are right; None where one that is required or decisive is not."""
+    wrong = {details["loc"][0] for details in error.errors() if details["loc"]}
+    if not isinstance(value, Mapping) or not wrong or any(nearest(key, model.decisive) for key in wrong):
+        return None
+    try:
+        return model.model_validate({key: item for key, item in value.items() if key not in wrong})
+    except ValidationError:
+        return None

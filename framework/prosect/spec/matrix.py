@@ -5,10 +5,10 @@ from __future__ import annotations
 import itertools
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from math import prod
-from typing import Final
+from typing import Any, Final
 
 from pydantic import ValidationError
 
@@ -32,20 +32,33 @@ class Member:
     values: Mapping[str, Scalar]
 
 
-def check_matrix(name: str, entry: ModelSpec, document: Document) -> Iterator[Problem]:
-    """Find unknown fields, values that do not fit, and values that would give two members one name."""
-    number = prod(map(len, entry.matrix.values()))
+def check_matrices(document: Document) -> Iterator[Problem]:
+    """Find unknown fields, values that do not fit, and values that would give two members one name.
+
+    Whatever has another form than a list of values under each field is left to the validation of the entry.
+    """
+    entries = document.data.get("models")
+    for name, entry in entries.items() if isinstance(entries, Mapping) else ():
+        matrix = entry.get("matrix") if isinstance(entry, Mapping) else None
+        if isinstance(matrix, Mapping):
+            listed = {field: values for field, values in matrix.items() if isinstance(values, list)}
+            yield from _matrix(name, listed, document)
+
+
+def _matrix(name: str, matrix: Mapping[str, list[Any]], document: Document) -> Iterator[Problem]:
+    number = prod(map(len, matrix.values()))
     if number > MAX_MEMBERS:
         message = f"the matrix makes {number} models; at most {MAX_MEMBERS} are taken"
         yield document.at_key(("models", name, "matrix"), message, code="matrix")
         return
-    for field, values in entry.matrix.items():
+    for field, given in matrix.items():
         path: KeyPath = ("models", name, "matrix", field)
+        values = {index: value for index, value in enumerate(given) if isinstance(value, Scalar)}
         if field not in FIELDS:
             message = f"a matrix ranges over fields of a model: {', '.join(FIELDS)}"
             yield document.at_key(path, message, suggestion=nearest(field, FIELDS), code="matrix")
             continue
-        for index, value in enumerate(values):
+        for index, value in values.items():
             yield from _misfit(field, value, document, (*path, index))
         yield from _clashes(values, document, path)
 
@@ -58,9 +71,9 @@ def _misfit(field: str, value: Scalar, document: Document, path: KeyPath) -> Ite
         yield from (replace(found, path=dotted(path)) for found in problems_of(error, ModelSpec, alone, ()))
 
 
-def _clashes(values: Sequence[Scalar], document: Document, path: KeyPath) -> Iterator[Problem]:
+def _clashes(values: Mapping[int, Scalar], document: Document, path: KeyPath) -> Iterator[Problem]:
     seen: dict[str, Scalar] = {}
-    for index, value in enumerate(values):
+    for index, value in values.items():
         name = _safe(value)
         if name in seen:
             message = f"the values {shown(seen[name])} and {shown(value)} both give the name @{name}"

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, StringConstraints, Tag
 
-from prosect.spec.layers import parse_layers
+from prosect.spec.layers import parse_layer
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]
 Scalar = str | int | float | bool | None
 DType = Literal["float32", "float64", "float16", "bfloat16"]
 
+#: Numbers of this width go through numpy, torch and the file system unharmed.
+LARGEST: Final = 2**63 - 1
+Count = Annotated[int, Field(ge=1, le=LARGEST)]
+Seed = Annotated[int, Field(ge=0, le=LARGEST)]
+
 
 class Strict(BaseModel):
-    """Base of every part of a spec: unknown keys are errors, nothing is converted, values are frozen."""
+    """Base of every part of a spec: unknown keys are errors, nothing is converted, values are frozen.
+
+    Where one of the fields ``decisive`` is wrong or misspelt, the others cannot be judged without it.
+    """
+
+    decisive: ClassVar[frozenset[str]] = frozenset()
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
@@ -52,12 +62,14 @@ class ModelSpec(Strict):
         Field -> values; one member per combination, named ``name@value``.
     """
 
+    decisive = frozenset({"load", "init", "config"})
+
     load: str | None = None
     revision: str | None = None
     dtype: DType = "float32"
     head: Literal["none", "own"] = "none"
     init: Literal["weights", "random"] = "weights"
-    seed: int = Field(default=0, ge=0)
+    seed: Seed = 0
     config: dict[str, Any] = Field(default_factory=dict)
     tokenizer: str | None = None
     trust_remote_code: bool = False
@@ -76,8 +88,8 @@ class Window(Strict):
         A window starts every so many tokens; default: where the one before it ends.
     """
 
-    tokens: int = Field(ge=1)
-    stride: int | None = Field(default=None, ge=1)
+    tokens: Count
+    stride: Count | None = None
 
 
 class Mask(Strict):
@@ -98,8 +110,8 @@ class Mask(Strict):
 
     rate: float = Field(default=0.15, gt=0, le=1)
     scheme: Literal["bert", "mask"] = "bert"
-    seed: int = Field(default=0, ge=0)
-    minimum: int = Field(default=0, ge=0)
+    seed: Seed = 0
+    minimum: int = Field(default=0, ge=0, le=LARGEST)
 
 
 class CommonCorpusOptions(Strict):
@@ -119,7 +131,7 @@ class CommonCorpusOptions(Strict):
         Mask tokens before the forward pass.
     """
 
-    limit: int | None = Field(default=None, ge=1)
+    limit: Count | None = None
     window: Window | None = None
     pair: bool = False
     special_tokens: bool = True
@@ -168,14 +180,28 @@ def _form(value: object) -> str:
     return "(name)" if isinstance(value, str) or not isinstance(value, Mapping | BaseModel) else "(options)"
 
 
-def _checked(selection: object) -> object:
-    parse_layers(selection)
-    return selection
+def _several(value: object) -> str:
+    return "(list)" if isinstance(value, list | tuple) else "(one)"
+
+
+def _checked(item: object) -> object:
+    parse_layer(item)
+    return item
+
+
+def _any(items: object) -> object:
+    if not items:
+        raise ValueError("the list names no layer")
+    return items
 
 
 #: A plugin by its bare name or with options; errors then speak of the form that was meant.
 Plugin = Annotated[Annotated[str, Tag("(name)")] | Annotated[Named, Tag("(options)")], Discriminator(_form)]
-Layers = Annotated[str | int | list[str | int], BeforeValidator(_checked)]
+Layer = Annotated[str | int, BeforeValidator(_checked)]
+Layers = Annotated[
+    Annotated[Layer, Tag("(one)")] | Annotated[list[Layer], BeforeValidator(_any), Tag("(list)")],
+    Discriminator(_several),
+]
 
 
 class KeepOptions(Strict):
@@ -225,6 +251,8 @@ class AnalysisSpec(Strict):
     keep
         Vectors to store.
     """
+
+    decisive = frozenset({"models"})
 
     corpus: Name
     decomposition: Plugin
@@ -280,6 +308,8 @@ class DerivedSpec(Named):
         External tables by name, which it reads behind the nodes.
     """
 
+    decisive = frozenset({"of", "tables"})
+
     of: str | list[str] = Field(default_factory=list)
     tables: dict[Name, TableSpec] = Field(default_factory=dict)
 
@@ -312,8 +342,8 @@ class ComputeSpec(Strict):
     """
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    batch_tokens: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
-    unit_tokens: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
+    batch_tokens: Literal["auto"] | Count = "auto"
+    unit_tokens: Literal["auto"] | Count = "auto"
     executor: Literal["local"] = "local"
 
 

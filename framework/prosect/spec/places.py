@@ -84,8 +84,8 @@ def problem(
 
 
 def dotted(path: KeyPath) -> str:
-    """``("analyses", "a", "metrics", 0)`` -> ``analyses.a.metrics.0``."""
-    return ".".join(str(part) for part in path)
+    """``("analyses", "a", "metrics", 0)`` -> ``analyses.a.metrics.0``; what cannot be printed is escaped."""
+    return ".".join(text if (text := str(part)).isprintable() else repr(text) for part in path)
 
 
 def shown(value: object) -> str:

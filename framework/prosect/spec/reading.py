@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from typing import Final
 
 from ruamel.yaml import YAML
+from ruamel.yaml.composer import MaxDepthExceededError
 from ruamel.yaml.error import MarkedYAMLError, StreamMark, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.reader import ReaderError
 
 from prosect.errors import Problem
-from prosect.spec.places import Data, Document, KeyPath, Place, Span, problem
+from prosect.spec.places import Data, Document, KeyPath, Place, Span, problem, shown
 
 MAX_DEPTH: Final = 64
 MAX_VALUES: Final = 100_000
@@ -21,10 +22,12 @@ _NUMBERS: Final = frozenset({_CORE + "int", _CORE + "float"})
 _CONSTRUCTED: Final = _NUMBERS | {_CORE + "bool", _CORE + "null"}
 # Only YAML 1.1 knows these; a plain 2024-01-01 or = is text in YAML 1.2.
 _TEXT: Final = frozenset({_CORE + "str", _CORE + "timestamp", _CORE + "value"})
+_UNCLOSED: Final = "found unexpected end of stream"
 _PLAIN_WORDS: Final = {
     "found character '\\t' that cannot start any token": "a tab cannot indent YAML: use spaces",
     "but found another document": "a spec is one document: '---' starts a second one",
     "mapping values are not allowed here": "a ':' cannot stand here: put the text in quotes, or mend the indent",
+    _UNCLOSED: "the quote that opens here is never closed",
 }
 
 
@@ -87,8 +90,9 @@ class _Walker:
                 return None
             return None if root is None else self._value(root, ())
         except MarkedYAMLError as error:
-            words = _PLAIN_WORDS.get(error.problem, f"not valid YAML: {error.problem}")
-            self._note(self._place(error.problem_mark), (), words)
+            unclosed = error.problem == _UNCLOSED and error.context_mark is not None
+            mark = error.context_mark if unclosed else error.problem_mark
+            self._note(self._place(mark), (), _syntax(error))
         except ReaderError as error:
             self._note(_place_of(self.file, text, error.position), (), "a control character cannot stand in YAML")
         except YAMLError as error:
@@ -144,8 +148,8 @@ class _Walker:
             elif isinstance(key, ScalarNode) and key.tag in _TEXT:
                 yield self._text(key, path), place, value
             else:
-                shown = key.value if isinstance(key, ScalarNode) else "a list or mapping"
-                self._note(place, path, f"keys are text, not {shown}: put it in quotes", code="wrong-type")
+                what = key.value if isinstance(key, ScalarNode) else "a list or mapping"
+                self._note(place, path, f"keys are text, not {what}: put it in quotes", code="wrong-type")
 
     def _scalar(self, node: ScalarNode, path: KeyPath) -> Data:
         if node.tag in _TEXT or (node.tag in _NUMBERS and "_" in node.value):  # 1_000 is text in YAML 1.2
@@ -156,7 +160,10 @@ class _Walker:
         try:
             value: Data = self._yaml.constructor.construct_object(node)
         except (ValueError, KeyError):
-            self._note(self._place(node.start_mark), path, f"{node.value!r} does not fit its tag")
+            reason = (
+                "is too large a number" if node.tag in _NUMBERS and node.value.isdigit() else "does not fit its tag"
+            )
+            self._note(self._place(node.start_mark), path, f"{shown(node.value)} {reason}")
             return None
         return value
 
@@ -181,6 +188,17 @@ class _Walker:
 
     def _note(self, place: Place, path: KeyPath, message: str, *, code: str = "syntax") -> None:
         self.problems.append(problem(place, path, message, code=code))
+
+
+def _syntax(error: MarkedYAMLError) -> str:
+    if isinstance(error, MaxDepthExceededError):
+        return f"lists and mappings are nested more than {MAX_DEPTH} deep"
+    words = _PLAIN_WORDS.get(error.problem, f"not valid YAML: {error.problem}")
+    if str(error.problem).startswith("expected <block end>"):
+        words = "this stands under no entry above it: mend the indent, or close what is open"
+    if "flow" in str(error.context) and error.context_mark.line != error.problem_mark.line:
+        words = f"{words}; the bracket that is open here stands at line {error.context_mark.line + 1}"
+    return words
 
 
 def _place_of(file: str, text: str, position: int) -> Place:
