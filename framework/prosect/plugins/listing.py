@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Final
+from typing import Any
 
 from pydantic_core import to_jsonable_python
 
@@ -11,8 +11,6 @@ from prosect.plugins.declarations import DECLARATIONS, AnyDeclaration, BrokenPlu
 from prosect.plugins.options import Option, describe
 from prosect.plugins.registry import Entry, Registry
 from prosect.plugins.support import support
-
-_NO_DATA: Final = frozenset({"options", "produces_for", "footprint"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,6 +136,7 @@ def _record(entry: Entry, registry: Registry) -> dict[str, Any]:
 
 def _fields(declaration: AnyDeclaration) -> dict[str, Any]:
     """Fields that are data; the options are described apart, and functions of the plan are no data."""
-    own = {field.name: getattr(declaration, field.name) for field in fields(declaration) if field.name not in _NO_DATA}
-    plain = {name: sorted(value) if isinstance(value, frozenset) else value for name, value in own.items()}
+    own = {field.name: getattr(declaration, field.name) for field in fields(declaration)}
+    data = {name: value for name, value in own.items() if not callable(value)}
+    plain = {name: sorted(value) if isinstance(value, frozenset) else value for name, value in data.items()}
     return {name: to_jsonable_python(value) for name, value in plain.items()}
