@@ -30,6 +30,7 @@ from prosect.plugins.declarations import (
 )
 from prosect.plugins.options import documentation
 from prosect.plugins.registry import load_registry
+from prosect.plugins.support import support
 from prosect.spec import models
 from prosect.vocab import architecture
 from prosect.vocab.rules import Rules
@@ -65,6 +66,10 @@ DESCRIPTION: Final = (
     architecture.Projection,
     Rules,
 )
+WORKS: Final = (
+    "What works for what; `prosect plugins architectures` shows the same for all that is installed. How near each "
+    "comes to closing, and which configurations are refused: [closure](../benchmarks/closure.md)."
+)
 #: The same in every feed-forward part, and so not described there.
 CONSTANT: Final = frozenset({"kind"})
 COMMON: Final = {
@@ -97,10 +102,26 @@ def plugins_page() -> str:
         parts += [f"## {kind.capitalize()}", COMMON.get(kind, "")]
         if kind == "decompositions":
             parts.append(_table(OPTION_HEADINGS, _options(StreamOptions)))
+        if kind == "architectures":
+            parts += _what_works()
         for entry in load_registry().of_kind(kind):
             if entry.origin.distribution == "prosect":
                 parts += _plugin(entry.declaration)
     return _page(parts)
+
+
+def _what_works() -> list[str]:
+    """Family by decomposition, as `prosect plugins architectures` shows it; reasons of what does not stand below."""
+    registry = load_registry()
+    ours = {entry.declaration.name for entry in registry.entries if entry.origin.distribution == "prosect"}
+    found = [one for one in support(registry) if {one.family, one.decomposition} <= ours]
+    decompositions = list(dict.fromkeys(one.decomposition for one in found))
+    reasons = list(dict.fromkeys(one.reason for one in found if one.reason))
+    rows: dict[str, list[str]] = {}
+    for one in found:
+        rows.setdefault(one.family, []).append("yes" if one.reason is None else f"no ({reasons.index(one.reason) + 1})")
+    table = _table(["family", *decompositions], [[f"`{family}`", *cells] for family, cells in rows.items()])
+    return [WORKS, table, *(f"({number}) {reason}" for number, reason in enumerate(reasons, 1))]
 
 
 def commands_page() -> str:

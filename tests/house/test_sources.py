@@ -10,7 +10,7 @@ import pytest
 from support.pages import ROOT
 
 TEXT = {".py", ".md", ".yaml", ".toml", ".txt", ".cff", ".json", ".jsonl", ""}
-FOLDERS = ("framework", "plugins", "specs", "tests", "docs", "examples", ".ci")
+FOLDERS = ("framework", "plugins", "specs", "tests", "docs", "examples", "benchmarks", ".ci")
 #: Folders that belong to one machine or one person.
 OF_A_MACHINE = re.compile(r"(?<![\w.~/-])/(?:home|root|Users|work|mnt|media|data|scratch|opt|srv)/\w+|[A-Z]:\\\w")
 

@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 
 import pytest
 import torch
-import xarray as xr
 from torch import Tensor, nn
 
 from prosect.errors import ProsectError, SelfTestError
@@ -16,11 +15,11 @@ from prosect.model.load import wrap_module
 from prosect.plugins.declarations import ArchitectureDeclaration
 from prosect.plugins.registry import implementation, load_registry
 from prosect.plugins.support import works_with
-from prosect.running.python import decompose
 from prosect.terms.closure import tolerance
 from prosect.terms.selftest import self_test
 from prosect.testing.captured import attention_of, attention_of_transformers, terms_of
-from prosect.testing.models import hidden_states, small_module, streams, targets, token_rows, whole_config
+from prosect.testing.closing import closings, label_choices
+from prosect.testing.models import hidden_states, small_module, streams, token_rows, whole_config
 from prosect.testing.wrong import with_wrong_activations, with_wrong_norms, with_wrong_values
 from prosect.vocab.architecture import Architecture, Stream
 from prosect.vocab.rules import Rules
@@ -158,27 +157,23 @@ class ArchitectureTests:
     def test_every_decomposition_closes_or_gives_its_reason(
         self, architecture: Architecture, module: nn.Module
     ) -> None:
-        """As the table of what works says: all that are installed, with their own options and metrics."""
-        registry, rows = load_registry(), token_rows(module)
-        for declaration in registry.declarations("decompositions"):
-            reason = works_with(declaration, architecture)
-            for stream in architecture.streams if declaration.described else ():
-                if reason is None:
-                    found = _decomposed(module, stream, rows, declaration.name)
-                    assert found.attrs["closure_max"] <= 10 * tolerance("float64", architecture), declaration.name
-                else:
-                    with pytest.raises(ProsectError):
-                        _decomposed(module, stream, rows, declaration.name)
+        """As the table of what works says: all that are installed, at every choice of labels, on every stream."""
+        rows, wanted = token_rows(module), []
+        for declaration in load_registry().declarations("decompositions"):
+            if works_with(declaration, architecture) is None:
+                wanted += [(declaration.name, chosen) for chosen in label_choices(declaration, architecture)]
+            else:
+                with pytest.raises(ProsectError):
+                    closings(module, rows, [(declaration.name, {})])
+        limit = 10 * tolerance("float64", architecture)
+        found = closings(module, rows, wanted)
+        assert {closing.node for closing in found} >= {stream.name for stream in architecture.streams}
+        assert [closing for closing in found if not closing.gap <= limit] == []
 
 
 def _compared(stream: Stream) -> int:
     """Count the layers that transformers returns in the width of the stream."""
     return stream.layers + (stream.final_projection is None)
-
-
-def _decomposed(module: nn.Module, stream: Stream, rows: list[list[int]], decomposition: str) -> xr.Dataset:
-    fed = None if stream.name == "main" else targets(rows)
-    return decompose(module, None, rows, decomposition, targets=fed, stream=stream.name, terms=False)
 
 
 def _terms(module: nn.Module, stream: Stream, rows: list[list[int]], by: str) -> Tensor:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cache
-from typing import Any, ClassVar, Literal, get_args, get_origin
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -16,6 +16,7 @@ from prosect.errors import SpecError
 from prosect.plugins.declarations import DecompositionDeclaration
 from prosect.plugins.registry import implementation, load_registry
 from prosect.running.python import decompose
+from prosect.testing.closing import choices
 from prosect.testing.models import SHAPES, hidden_states, small_module, targets, token_rows, whole_config
 from prosect.vocab.architecture import Architecture, Stream
 from prosect.vocab.rules import Rules, components
@@ -59,7 +60,7 @@ class DecompositionTests:
     def test_labels_are_unique_and_the_same_every_time(self, declaration: DecompositionDeclaration, case: Case) -> None:
         """Under every choice of every option."""
         stream = _described(*case)
-        for chosen in (self.options, *_choices(declaration, self.options)):
+        for chosen in (self.options, *choices(declaration, self.options)):
             options = declaration.options.model_validate(chosen)
             rules = implementation(declaration)(options, stream)
             assert isinstance(rules, Rules)
@@ -130,12 +131,6 @@ def _described(shape: str, stream: str) -> Stream:
     assert declaration is not None, f"the family {shape!r} is not installed"
     described: Architecture = implementation(declaration)(whole_config(SHAPES[shape]))
     return described.stream(stream)
-
-
-def _choices(declaration: DecompositionDeclaration, options: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    for name, field in declaration.options.model_fields.items():
-        if get_origin(field.annotation) is Literal:
-            yield from ({**options, name: value} for value in get_args(field.annotation))
 
 
 def _gap(found: Any, states: Any) -> float:  # noqa: ANN401 - numpy arrays

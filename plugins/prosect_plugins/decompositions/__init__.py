@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Literal
 
+from pydantic import Field
+
 from prosect.api import DecompositionDeclaration, StreamOptions, hookimpl
 
 
@@ -83,7 +85,7 @@ class TokenWiseOptions(StreamOptions):
         State that is decomposed, as for `sum_of_factors`.
     """
 
-    group: str = "token"
+    group: str = Field(default="token", examples=["stream", "special"])
     source: Literal["group", "token", "carried"] = "group"
     feed_forward: Literal["tangent", "secant", "relu_mask"] = "tangent"
     gated: Literal["tangent", "path", "half", "frozen"] = "tangent"

@@ -1,0 +1,138 @@
+"""How far from closing every decomposition is on one small model: all of them in one forward pass of each stream."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal, get_args, get_origin
+
+from pydantic.fields import FieldInfo
+from torch import nn
+
+from prosect.model.load import LoadedModel, wrap_module
+from prosect.model.tokens import TokenStream, Unit
+from prosect.planning.build import Request, plan_request
+from prosect.plugins.declarations import DecompositionDeclaration
+from prosect.plugins.registry import implementation
+from prosect.running.compute import UnitComputer
+from prosect.running.inputs import input_key, read_tokens
+from prosect.running.prepare import ReadyStep, fed_streams, pad_id, pairs, ready
+from prosect.running.scene import open_scene
+from prosect.running.work import numpy_name
+from prosect.testing.models import targets
+from prosect.vocab.architecture import Architecture, Stream, fed_stream
+from prosect.vocab.rules import Rules, components
+
+MODEL: Final = "m"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Closing:
+    """The largest gap of one decomposition on one node of a model.
+
+    Attributes
+    ----------
+    decomposition, options
+        What was computed.
+    node
+        ``main``, ``encoder``, ``decoder`` or ``cross``.
+    gap
+        max over tokens of |sum of terms - h| / |h|, over all steps that were checked.
+    """
+
+    decomposition: str
+    options: Mapping[str, Any]
+    node: str
+    gap: float
+
+
+def choices(declaration: DecompositionDeclaration, options: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Change one option at a time: to every value of a ``Literal``, to every example of a field of another type."""
+    for name, field in declaration.options.model_fields.items():
+        yield from ({**options, name: value} for value in _values(field))
+
+
+def label_choices(declaration: DecompositionDeclaration, architecture: Architecture) -> tuple[dict[str, Any], ...]:
+    """Return the options that give other labels than the default ones, which come first."""
+    found: dict[Any, dict[str, Any]] = {}
+    for chosen in ({}, *choices(declaration, {})):
+        key = tuple(_labels(declaration, chosen, stream) for stream in architecture.streams)
+        found.setdefault(key, chosen)
+    return tuple(found.values())
+
+
+def closings(
+    module: nn.Module, rows: Sequence[Sequence[int]], decompositions: Sequence[tuple[str, Mapping[str, Any]]]
+) -> tuple[Closing, ...]:
+    """Decompose the hidden states of a model with every decomposition, and measure closure.
+
+    Parameters
+    ----------
+    module
+        A model of transformers, on any device.
+    rows
+        Sentences as token ids; a decoder is fed with each in reverse.
+    decompositions
+        Names and options.
+
+    Raises
+    ------
+    SpecError
+        A decomposition refuses the model.
+    ClosureError
+        A gap is beyond the tolerance of the dtype.
+    """
+    loaded = wrap_module(module, None)
+    planned = plan_request(Request(source=_spec(loaded, rows, decompositions), in_memory={MODEL: loaded.config}))
+    scene = open_scene(loaded, planned.steps)
+    tokens = read_tokens(planned.steps[0], input_key(planned.steps[0], loaded), loaded, None)
+    fed = fed_streams(tokens, scene)
+    steps = [ready(step, scene, tokens, planned.spec.compute, None) for step in planned.steps]
+    return tuple(closing for name in fed for closing in _closings(loaded, steps, decompositions, name, fed))
+
+
+def _closings(
+    model: LoadedModel,
+    steps: Sequence[ReadyStep],
+    decompositions: Sequence[tuple[str, Mapping[str, Any]]],
+    name: str,
+    fed: Mapping[str, TokenStream],
+) -> Iterator[Closing]:
+    """Compute all nodes whose tokens are those of a stream, as one unit."""
+    nodes = [(step, which, node) for step, which in zip(steps, decompositions, strict=True) for node in step.works]
+    own = [(step, which, node) for step, which, node in nodes if fed_stream(node) == name]
+    whole = Unit(0, 0, fed[name].tokens, 0, fed[name].sentences)
+    budget = min(step.record.batch_tokens for step in steps)
+    works, limits = [step.works[node] for step, _, node in own], [step.limit for step, _, _ in own]
+    cut = pairs(fed, name, whole, budget=budget, pad_id=pad_id(model))
+    results = UnitComputer(model, works, limits).compute(cut, fed[name], whole)
+    for (_, (decomposition, options), node), result in zip(own, results, strict=True):
+        yield Closing(decomposition=decomposition, options=options, node=node, gap=result.closure_max)
+
+
+def _spec(
+    model: LoadedModel, rows: Sequence[Sequence[int]], decompositions: Sequence[tuple[str, Mapping[str, Any]]]
+) -> dict[str, Any]:
+    ids = [list(row) for row in rows]
+    corpus = {"kind": "inline", "sentences": ids, "targets": targets(ids) if model.is_encoder_decoder else None}
+    analyses = {
+        f"a{number}": {"corpus": "c", "decomposition": {"name": name, **options}}
+        for number, (name, options) in enumerate(decompositions)
+    }
+    return {
+        "prosect": 1,
+        "models": {MODEL: {"dtype": numpy_name(model.dtype)}},
+        "corpora": {"c": corpus},
+        "analyses": analyses,
+    }
+
+
+def _values(field: FieldInfo) -> tuple[Any, ...]:
+    return get_args(field.annotation) if get_origin(field.annotation) is Literal else tuple(field.examples or ())
+
+
+def _labels(declaration: DecompositionDeclaration, chosen: Mapping[str, Any], stream: Stream) -> tuple[Any, ...]:
+    if not declaration.described:
+        return ()
+    rules: Rules = implementation(declaration)(declaration.options.model_validate(chosen), stream)
+    return components(stream, rules), rules.by_token, rules.per_source, rules.group, rules.bias
