@@ -12,20 +12,18 @@ from torch import nn
 
 from prosect.errors import UsageError
 from prosect.model.load import LoadedModel, wrap_module
-from prosect.model.tokens import TokenStream, Unit
 from prosect.planning.build import Request, complete, plan_request
 from prosect.planning.model import Plan, Step
 from prosect.results.dataset import to_dataset
-from prosect.running.compute import UnitComputer, UnitResult
-from prosect.running.inputs import input_key, read_tokens
 from prosect.running.loop import execute, supplied
-from prosect.running.prepare import ReadyStep, Scene, fed_streams, pad_id, pairs, ready
+from prosect.running.prepare import Scene
 from prosect.running.progress import reporter
 from prosect.running.scene import open_scene
+from prosect.running.unstored import unstored
 from prosect.running.work import numpy_name, stream_work
 from prosect.spec.loading import Source
 from prosect.view.open import open as open_store
-from prosect.vocab.architecture import CROSS, fed_stream
+from prosect.vocab.architecture import CROSS
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -165,26 +163,16 @@ def decompose(  # noqa: PLR0913 - the first four say what is decomposed, the oth
     planned = plan_request(Request(source=spec, in_memory={NAME: loaded.config}))
     step = planned.steps[0]
     scene = open_scene(loaded, [step])
-    tokens = read_tokens(step, input_key(step, loaded), loaded, None)
     step = _with_terms(step, scene) if terms is None else step
-    one = ready(step, scene, tokens, planned.spec.compute, None)
-    name = stream or ("decoder" if loaded.is_encoder_decoder else "main")
-    fed = fed_streams(tokens, scene)
+    ready = unstored(loaded, planned, scene, (step,))
+    one, name = ready.steps[0], stream or ("decoder" if loaded.is_encoder_decoder else "main")
     if name not in one.works:
         raise UsageError(f"{decomposition!r} has no stream {name!r} here; it has {', '.join(one.works)}")
-    result = _computed(loaded, one, name, fed)
-    given = _computed(loaded, one, "encoder", fed).given if name == CROSS and one.works["encoder"].gives else {}
+    (result,) = ready.compute((0, name))
+    given = ready.compute((0, "encoder"))[0].given if name == CROSS and one.works["encoder"].gives else {}
     whole = {} if result.gathering is None else result.gathering.finalise()
     dataset = to_dataset(one.layouts[name], {**result.arrays, **given, **whole})
     return dataset.assign_attrs(closure_max=result.closure_max)
-
-
-def _computed(model: LoadedModel, step: ReadyStep, node: str, fed: Mapping[str, TokenStream]) -> UnitResult:
-    """Compute a node as one unit of all tokens."""
-    name = fed_stream(node)
-    whole = Unit(0, 0, fed[name].tokens, 0, fed[name].sentences)
-    cut = pairs(fed, name, whole, budget=step.record.batch_tokens, pad_id=pad_id(model))
-    return UnitComputer(model, [step.works[node]], [step.limit]).compute(cut, fed[name], whole)[0]
 
 
 def _with_terms(step: Step, scene: Scene) -> Step:

@@ -10,14 +10,11 @@ from pydantic.fields import FieldInfo
 from torch import nn
 
 from prosect.model.load import LoadedModel, wrap_module
-from prosect.model.tokens import TokenStream, Unit
 from prosect.planning.build import Request, plan_request
 from prosect.plugins.declarations import DecompositionDeclaration
 from prosect.plugins.registry import implementation
-from prosect.running.compute import UnitComputer
-from prosect.running.inputs import input_key, read_tokens
-from prosect.running.prepare import ReadyStep, fed_streams, pad_id, pairs, ready
 from prosect.running.scene import open_scene
+from prosect.running.unstored import Unstored, unstored
 from prosect.running.work import numpy_name
 from prosect.testing.models import targets
 from prosect.vocab.architecture import Architecture, Stream, fed_stream
@@ -84,29 +81,17 @@ def closings(
     """
     loaded = wrap_module(module, None)
     planned = plan_request(Request(source=_spec(loaded, rows, decompositions), in_memory={MODEL: loaded.config}))
-    scene = open_scene(loaded, planned.steps)
-    tokens = read_tokens(planned.steps[0], input_key(planned.steps[0], loaded), loaded, None)
-    fed = fed_streams(tokens, scene)
-    steps = [ready(step, scene, tokens, planned.spec.compute, None) for step in planned.steps]
-    return tuple(closing for name in fed for closing in _closings(loaded, steps, decompositions, name, fed))
+    ready = unstored(loaded, planned, open_scene(loaded, planned.steps))
+    return tuple(closing for name in ready.fed for closing in _closings(ready, decompositions, name))
 
 
-def _closings(
-    model: LoadedModel,
-    steps: Sequence[ReadyStep],
-    decompositions: Sequence[tuple[str, Mapping[str, Any]]],
-    name: str,
-    fed: Mapping[str, TokenStream],
-) -> Iterator[Closing]:
-    """Compute all nodes whose tokens are those of a stream, as one unit."""
-    nodes = [(step, which, node) for step, which in zip(steps, decompositions, strict=True) for node in step.works]
-    own = [(step, which, node) for step, which, node in nodes if fed_stream(node) == name]
-    whole = Unit(0, 0, fed[name].tokens, 0, fed[name].sentences)
-    budget = min(step.record.batch_tokens for step in steps)
-    works, limits = [step.works[node] for step, _, node in own], [step.limit for step, _, _ in own]
-    cut = pairs(fed, name, whole, budget=budget, pad_id=pad_id(model))
-    results = UnitComputer(model, works, limits).compute(cut, fed[name], whole)
-    for (_, (decomposition, options), node), result in zip(own, results, strict=True):
+def _closings(ready: Unstored, decompositions: Sequence[tuple[str, Mapping[str, Any]]], name: str) -> Iterator[Closing]:
+    """Compute all nodes whose tokens are those of a stream."""
+    places = [
+        (number, node) for number, step in enumerate(ready.steps) for node in step.works if fed_stream(node) == name
+    ]
+    for (number, node), result in zip(places, ready.compute(*places), strict=True):
+        decomposition, options = decompositions[number]
         yield Closing(decomposition=decomposition, options=options, node=node, gap=result.closure_max)
 
 
