@@ -62,13 +62,13 @@ def layers(base: Any) -> list[Layer]:
 
 
 def frozen(norm: nn.LayerNorm, terms: Tensor, state: Tensor) -> Tensor:
-    """A LayerNorm of every term, at the deviation of the true state."""
+    """Send every term through a LayerNorm, at the deviation of the true state."""
     deviation = torch.sqrt(state.var(dim=-1, unbiased=False, keepdim=True) + norm.eps)
     return (terms - terms.mean(dim=-1, keepdim=True)) / deviation[:, None] * norm.weight
 
 
 def sentences(base: Any, ids: Tensor) -> Iterator[tuple[list[Tensor], list[Tensor]]]:
-    """States and attention weights of every sentence by itself."""
+    """Run the model on every sentence by itself: states and attention weights."""
     for row in ids:
         output = base(input_ids=row[None], output_attentions=True, output_hidden_states=True)
         yield [state[0] for state in output.hidden_states], [weights[0] for weights in output.attentions]
@@ -83,7 +83,7 @@ def weighted(layer: Layer, x: Tensor, alpha: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def attention_norms(base: Any, ids: Tensor) -> Iterator[Norms]:
-    """Norms of Kobayashi et al. 2020, one sentence and block after the other."""
+    """Compute the norms of Kobayashi et al. 2020, one sentence and block after the other."""
     pre_norm = hasattr(base, "h")
     for states, attentions in sentences(base, ids):
         for layer, state, alpha in zip(layers(base), states, attentions, strict=False):
@@ -96,7 +96,7 @@ def attention_norms(base: Any, ids: Tensor) -> Iterator[Norms]:
 
 
 def attention_maps(base: Any, ids: Tensor) -> Iterator[Norms]:
-    """Maps of Kobayashi et al. 2021 and 2024 at every scope, one sentence and block after the other."""
+    """Compute the maps of Kobayashi et al. 2021 and 2024 at every scope, one sentence and block after the other."""
     pre_norm = hasattr(base, "h")
     for states, attentions in sentences(base, ids):
         for layer, state, alpha in zip(layers(base), states, attentions, strict=False):
@@ -104,7 +104,7 @@ def attention_maps(base: Any, ids: Tensor) -> Iterator[Norms]:
 
 
 def post_norm_maps(layer: Layer, x: Tensor, alpha: Tensor) -> Norms:
-    """attn, attn_res, attn_res_norm, ff, ff_res, ff_res_norm."""
+    """Compute the maps attn, attn_res, attn_res_norm, ff, ff_res, ff_res_norm."""
     attn = weighted(layer, x, alpha)[1].sum(dim=0)
     res = attn + diagonal(x)
     before = x + attn.sum(dim=1) + layer.output[1]
@@ -115,7 +115,7 @@ def post_norm_maps(layer: Layer, x: Tensor, alpha: Tensor) -> Norms:
 
 
 def pre_norm_maps(layer: Layer, x: Tensor, alpha: Tensor) -> Norms:
-    """attn, attn_res, attn_res_norm, ff, ff_res."""
+    """Compute the maps attn, attn_res, attn_res_norm, ff, ff_res."""
     attn = weighted(layer, layer.norms[0](x), alpha)[1].sum(dim=0)
     res = attn + diagonal(x)
     before = x + attn.sum(dim=1) + layer.output[1]
@@ -125,17 +125,17 @@ def pre_norm_maps(layer: Layer, x: Tensor, alpha: Tensor) -> Norms:
 
 
 def diagonal(x: Tensor) -> Tensor:
-    """What every token keeps of itself, as vectors of pairs."""
+    """Put what every token keeps of itself among the vectors of pairs."""
     return torch.diag_embed(x.T).permute(1, 2, 0)
 
 
 def fed_forward(layer: Layer, terms: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-    """The feed-forward block's part of every term, by integrated gradients from zero, and its true output."""
+    """Send terms through a feed-forward block by integrated gradients from zero; return its true output too."""
     inner = state @ layer.up[0] + layer.up[1]
     slope = layer.kappa(inner)
     return ((terms @ layer.up[0]) * slope[:, None]) @ layer.down[0], (slope * inner) @ layer.down[0] + layer.down[1]
 
 
 def lengths(**scopes: Tensor) -> Norms:
-    """Norms of the vectors of all pairs."""
+    """Measure the vectors of all pairs."""
     return {name: vectors.norm(dim=-1) for name, vectors in scopes.items()}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Decomposed:
 
     @property
     def gap(self) -> float:
-        """max over tokens of |sum of terms - state| / |state|."""
+        """Largest |sum of terms - state| / |state| of any token."""
         distance = (self.terms.sum(dim=0) - self.state).norm(dim=-1)
         return float((distance / self.state.norm(dim=-1)).max())
 
@@ -36,31 +36,23 @@ def bridge(module: Any, device: str) -> Any:
 
 
 def full(model: Any, ids: Tensor) -> Decomposed:
-    """Every head, every feed-forward block, the embeddings, the biases; from a cache of everything."""
+    """Take heads, feed-forward blocks, embeddings and biases from a cache of everything."""
     with torch.no_grad():
         _, cache = model.run_with_cache(ids)
         return Decomposed(cache.get_full_resid_decomposition(expand_neurons=False), cache["resid_post", -1])
 
 
 def by_sublayer(model: Any, ids: Tensor) -> Decomposed:
-    """Every sub-layer; from a cache of their outputs alone."""
+    """Take sub-layers and embeddings from a cache of their outputs alone."""
     with torch.no_grad():
         _, cache = model.run_with_cache(ids, names_filter=of_sublayers)
         return Decomposed(cache.decompose_resid(), cache["resid_post", -1])
 
 
 def of_sublayers(name: str) -> bool:
-    """What `decompose_resid` reads."""
+    """Tell what `decompose_resid` reads."""
     ends = ("hook_embed", "hook_pos_embed", "hook_token_type_embed", "hook_attn_out", "hook_mlp_out", "hook_resid_post")
     return name.endswith((*ends, "hook_out"))
 
 
 PEER: dict[str, Callable[[Any, Tensor], Decomposed]] = {"full": full, "by sublayer": by_sublayer}
-
-
-def state_of(module: nn.Module, ids: Tensor) -> Tensor:
-    """Hugging Face's own last hidden state."""
-    model: Any = module
-    with torch.no_grad():
-        last: Tensor = model(input_ids=ids, output_hidden_states=True).hidden_states[-1]
-        return last
