@@ -60,6 +60,8 @@ COLUMNS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     "token_wise": ("token_wise", {}),
     "group: stream": ("token_wise", {"group": "stream"}),
     "group: special": ("token_wise", {"group": "special"}),
+    "source: token": ("token_wise", {"source": "token"}),
+    "source: carried": ("token_wise", {"source": "carried"}),
     "bias: share_abs_dot": ("token_wise", {"bias": "share_abs_dot"}),
 }
 DTYPES: Final = ("float64", "float32")

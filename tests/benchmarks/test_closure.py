@@ -53,11 +53,12 @@ def test_nothing_on_the_page_is_beyond_the_tolerance(closure):
                 dtype, implementation(REGISTRY.architecture_for(config["model_type"]))(whole_config(config))
             )
             assert len(cells) == len(closure.COLUMNS)
-            assert all(0 < float(cell) < limit for cell in cells)
+            assert all(0 < float(cell) < limit for cell in cells if cell)
+            assert cells.count("") == (0 if whole_config(config).get("is_encoder_decoder") else 2)
 
 
 def test_every_column_is_a_choice_of_labels(closure):
-    family = REGISTRY.architecture_for("bert")
+    family = REGISTRY.architecture_for("marian")
     architecture = implementation(family)(example_of(family))
     for name, options in closure.COLUMNS.values():
         assert options in label_choices(REGISTRY.find("decompositions", name), architecture)
@@ -67,6 +68,8 @@ def test_the_script_measures_what_the_page_says(closure):
     family = REGISTRY.architecture_for("gpt2")
     found = closure.measured(REGISTRY, example_of(family), "float64")
     for column, cell in zip(closure.COLUMNS.values(), dict(tables())["float64"]["gpt2"], strict=True):
+        if not cell:
+            continue
         assert float(cell) / 20 < float(closure.worst(found, column)) < 20 * float(cell)
 
 

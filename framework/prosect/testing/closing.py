@@ -10,6 +10,7 @@ from pydantic.fields import FieldInfo
 from torch import nn
 
 from prosect.model.load import LoadedModel, wrap_module
+from prosect.planning.axes import described_streams
 from prosect.planning.build import Request, plan_request
 from prosect.plugins.declarations import DecompositionDeclaration
 from prosect.plugins.registry import implementation
@@ -53,7 +54,8 @@ def label_choices(declaration: DecompositionDeclaration, architecture: Architect
     """Return the options that give other labels than the default ones, which come first."""
     found: dict[Any, dict[str, Any]] = {}
     for chosen in ({}, *choices(declaration, {})):
-        key = tuple(_labels(declaration, chosen, stream) for stream in architecture.streams)
+        streams = described_streams(declaration, architecture)
+        key = tuple(_labels(declaration, chosen, stream) for stream in streams)
         found.setdefault(key, chosen)
     return tuple(found.values())
 
@@ -119,5 +121,7 @@ def _values(field: FieldInfo) -> tuple[Any, ...]:
 def _labels(declaration: DecompositionDeclaration, chosen: Mapping[str, Any], stream: Stream) -> tuple[Any, ...]:
     if not declaration.described:
         return ()
-    rules: Rules = implementation(declaration)(declaration.options.model_validate(chosen), stream)
-    return components(stream, rules), rules.by_token, rules.per_source, rules.group, rules.bias
+    rules: Rules | None = implementation(declaration)(declaration.options.model_validate(chosen), stream)
+    if rules is None:
+        return ()
+    return components(stream, rules), rules.start, rules.per_source, rules.group, rules.bias, rules.cross_attention
