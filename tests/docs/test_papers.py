@@ -33,7 +33,7 @@ SEQUENCE = {"input_ids": [101, 7592, 102, 2088, 102], "token_type_ids": [0, 0, 0
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Make files of the formats that specs/papers/README.md describes."""
     folder = tmp_path_factory.mktemp("data")
-    for name in ("europarl.en", "tatoeba.rus", "tatoeba.eng", "sst2.txt", "test.de", "test.en"):
+    for name in ("europarl.en", "tatoeba.rus", "tatoeba.eng", "sst2.txt", "enwik.txt"):
         (folder / name).write_text("one line .\nand another .\n", encoding="utf-8")
     (folder / "wikipedia.jsonl").write_text(json.dumps(SEQUENCE) + "\n", encoding="utf-8")
     for checkpoint in ("rus-eng-s0/step1000", "rus-eng-s0/step2000", "rus-eng-s1/step1000", "rus-eng-s1/step2000"):
