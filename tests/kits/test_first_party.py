@@ -202,6 +202,29 @@ class TestDispersionByGroup(AccumulatorTests):
     options: ClassVar = {"selection": ["all", "no_first", "content"], "group": "class"}
 
 
+class TestStateNorm(MetricTests):
+    metric = "state_norm"
+
+
+class TestPartialNorm(MetricTests):
+    metric = "partial_norm"
+    options: ClassVar = {"without": "state", "share": 0.4}
+
+
+class TestPartialNormOfMaps(MapMetricTests):
+    metric = "partial_norm"
+    options: ClassVar = {"without": [0, 3]}
+
+
+class TestDimensionProfile(AccumulatorTests):
+    metric = "dimension_profile"
+
+
+class TestDimensionProfileWithoutSpecialTokens(AccumulatorTests):
+    metric = "dimension_profile"
+    options: ClassVar = {"special": False}
+
+
 def test_every_accumulator_of_ours_has_its_kit():
     registry = load_registry()
     ours = {

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from prosect.planning.bench import Bench
+from prosect.planning.files import absolute, check_files, named_files
 from prosect.planning.model import Bound, PlannedCorpus
 from prosect.plugins.declarations import CorpusDeclaration
 from prosect.spec.models import CommonCorpusOptions, CorpusSpec
@@ -32,8 +31,8 @@ def _planned(bench: Bench, name: str, spec: CorpusSpec) -> PlannedCorpus | None:
     declaration = bench.declaration(lambda kind: bench.registry.find("corpora", kind), spec.kind, (*path, "kind"))
     if declaration is None:
         return None
-    own = _absolute(spec.own, declaration, folder)
-    _check_files(bench, path, {option: own[option] for option in declaration.paths if option in own})
+    own = absolute(spec.own, declaration.paths, folder)
+    check_files(bench, path, own, declaration.paths)
     options = bench.options(declaration.options, own, path, valid=_SHARED)
     if options is None:
         return None
@@ -46,7 +45,7 @@ def _planned(bench: Bench, name: str, spec: CorpusSpec) -> PlannedCorpus | None:
 def files_by_option(reader: Bound[CorpusDeclaration]) -> dict[str, tuple[Path, ...]]:
     """Files that a corpus reads: option -> its files in order."""
     values = {option: getattr(reader.options, option, None) for option in reader.declaration.paths}
-    return {option: tuple(Path(item) for item in _items(value)) for option, value in values.items()}
+    return {option: tuple(Path(item) for item in named_files(value)) for option, value in values.items()}
 
 
 def token_names(corpus: PlannedCorpus) -> tuple[str, ...] | None:
@@ -59,30 +58,3 @@ def token_names(corpus: PlannedCorpus) -> tuple[str, ...] | None:
         return None
     masked = () if corpus.common.mask is None else (dims.MASKED,)
     return (*own, *_ALWAYS, *masked)
-
-
-def _check_files(bench: Bench, path: KeyPath, values: Mapping[str, object]) -> None:
-    for option, value in values.items():
-        for index, item in enumerate(_items(value)):
-            where: KeyPath = (*path, option, index) if isinstance(value, list) else (*path, option)
-            if not os.path.isfile(item):  # pathlib raises for a path that is too long
-                what = "is a folder, not a file" if os.path.isdir(item) else "does not exist"
-                bench.note(where, f"the file {item!r} {what}", code="missing-file")
-
-
-def _items(value: object) -> list[str]:
-    """Paths that an option holds: one, several or none."""
-    items = value if isinstance(value, list | tuple) else [value]
-    return [os.fspath(item) for item in items if isinstance(item, str | os.PathLike)]
-
-
-def _absolute(own: dict[str, Any], declaration: CorpusDeclaration, folder: Path) -> dict[str, Any]:
-    """Resolve the options that hold paths; what is no path is left for the options model to refuse."""
-    paths = {option: _resolve(own[option], folder) for option in declaration.paths if option in own}
-    return {**own, **paths}
-
-
-def _resolve(value: object, folder: Path) -> object:
-    if isinstance(value, list):
-        return [_resolve(item, folder) for item in value]
-    return str(folder / value) if isinstance(value, str) else value

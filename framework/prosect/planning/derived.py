@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from prosect.planning.bench import Bench
+from prosect.planning.files import absolute, check_files
 from prosect.planning.known import KnownNodes, ReferenceFault
 from prosect.planning.model import DERIVED, Bound, DerivedStep, PlannedInput, Step
 from prosect.planning.records import StepRecord
@@ -41,7 +42,7 @@ def _check_names(bench: Bench) -> None:
 def _planned(bench: Bench, known: KnownNodes, name: str, spec: DerivedSpec) -> DerivedStep | None:
     path: KeyPath = (DERIVED, name)
     before = len(bench.problems)
-    metric = _metric(bench, path, spec)
+    metric = _metric(bench, name, spec)
     given = [spec.of] if isinstance(spec.of, str) else spec.of
     inputs = tuple(_inputs(bench, known, (*path, "of"), spec))
     tables = tuple(plan_tables(bench, (*path, "tables"), spec.tables, bench.draft.folder_of(DERIVED, name)))
@@ -53,13 +54,18 @@ def _planned(bench: Bench, known: KnownNodes, name: str, spec: DerivedSpec) -> D
     return step
 
 
-def _metric(bench: Bench, path: KeyPath, spec: DerivedSpec) -> Bound[MetricDeclaration] | None:
-    keys = tuple(DerivedSpec.model_fields)
-    bound = bench.bind(lambda wanted: bench.registry.find("metrics", wanted), spec, path, valid=keys)
-    if bound is None or bound.declaration.form == "derived":
-        return bound
-    bench.note((*path, "name"), f"{bound.name!r} measures a model; only derived metrics stand here")
-    return None
+def _metric(bench: Bench, name: str, spec: DerivedSpec) -> Bound[MetricDeclaration] | None:
+    path: KeyPath = (DERIVED, name)
+    declaration = bench.declaration(lambda wanted: bench.registry.find("metrics", wanted), spec.name, (*path, "name"))
+    if declaration is None:
+        return None
+    if declaration.form != "derived":
+        bench.note((*path, "name"), f"{spec.name!r} measures a model; only derived metrics stand here")
+        return None
+    own = absolute(spec.options, declaration.paths, bench.draft.folder_of(DERIVED, name))
+    check_files(bench, path, own, declaration.paths)
+    options = bench.options(declaration.options, own, path, valid=tuple(DerivedSpec.model_fields))
+    return None if options is None else Bound(declaration, options)
 
 
 def _inputs(bench: Bench, known: KnownNodes, path: KeyPath, spec: DerivedSpec) -> Iterator[PlannedInput]:

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from prosect.planning.contents import Contents
 from prosect.planning.digest import UNKNOWN, step_digest
+from prosect.planning.files import named_files
 from prosect.planning.model import DerivedStep, PlannedTable, Step
 from prosect.planning.records import StepRecord
 from prosect.planning.states import judge
@@ -61,7 +62,7 @@ def derived_config(step: DerivedStep, digests: Mapping[str, str | None], content
     """
     return {
         "reading": READING_VERSION,
-        "metric": step.metric.record(),
+        "metric": _metric(step, contents),
         "inputs": [
             {
                 "several": found.several,
@@ -71,6 +72,19 @@ def derived_config(step: DerivedStep, digests: Mapping[str, str | None], content
         ],
         "tables": [_table(table, contents) for table in step.tables],
     }
+
+
+def _metric(step: DerivedStep, contents: Contents) -> dict[str, Any]:
+    """Record the metric, with the contents of files in the place of their paths."""
+    record, paths = step.metric.record(), step.metric.declaration.paths
+    if not paths:
+        return record
+    files = {
+        option: [contents.digest(Path(file)) or UNKNOWN for file in named_files(record["options"].get(option))]
+        for option in paths
+    }
+    own = {option: value for option, value in record["options"].items() if option not in paths}
+    return {**record, "options": own, "files": files}
 
 
 def step_of(node: str) -> str:

@@ -249,6 +249,9 @@ class MetricDeclaration(Declaration):
         For ``derived``: variables that every node it reads must have.
     naming
         For ``derived``: names of the options whose values name variables of its nodes.
+    paths
+        For ``derived``: names of the options that hold file paths (one path, or a list of them). In a spec they start
+        at the spec's folder; the files must be there, and their contents are part of the digest.
     """
 
     produces: tuple[Variable, ...]
@@ -262,6 +265,7 @@ class MetricDeclaration(Declaration):
     members: Literal["stacked", "separate"] = "stacked"
     needs: tuple[str, ...] = ()
     naming: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
 
     kind: ClassVar[str] = "metrics"
 

@@ -123,6 +123,7 @@ def _derived_faults(declaration: MetricDeclaration) -> Iterator[str]:
     for name in declaration.naming:
         if name not in declaration.options.model_fields:
             yield f"naming names {name!r}, which is no option of {declaration.options.__name__}"
+    yield from _path_faults(declaration)
 
 
 def _axis_faults(variable: Variable) -> Iterator[str]:
@@ -133,7 +134,7 @@ def _axis_faults(variable: Variable) -> Iterator[str]:
         yield from _name_faults(f"dimension of variable {variable.name!r}", dim)
 
 
-def _corpus_faults(declaration: CorpusDeclaration) -> Iterator[str]:
+def _path_faults(declaration: MetricDeclaration | CorpusDeclaration) -> Iterator[str]:
     for name in declaration.paths:
         if name not in declaration.options.model_fields:
             yield f"paths names {name!r}, which is no option of {declaration.options.__name__}"
@@ -143,5 +144,5 @@ _KIND_FAULTS: Final[dict[str, Callable[[Any], Iterator[str]]]] = {
     ArchitectureDeclaration.kind: _architecture_faults,
     DecompositionDeclaration.kind: _decomposition_faults,
     MetricDeclaration.kind: _metric_faults,
-    CorpusDeclaration.kind: _corpus_faults,
+    CorpusDeclaration.kind: _path_faults,
 }

@@ -100,7 +100,8 @@ class Collector:
         place: tuple[int, ...] = (self._layers[layer],)
         if scope is not None and self._work.scoped:
             place = (self._scopes[scope], *place)
-        reading = Reading(terms, state, self._view, layer, self._work.head_view(layer), onward)
+        gain = None if scope is None else self._work.gains.get((layer, scope))
+        reading = Reading(terms, state, self._view, layer, self._work.head_view(layer), onward, gain=gain)
         for measure in self._work.measures:
             self._measure(place, measure, reading)
         if self._work.keep_terms is not None:
@@ -116,7 +117,7 @@ class Collector:
         view = self._viewed(self._own_index(self._aimed()))
         layer = reading.layer
         head = None if layer is None else self._work.head_view(layer)
-        return Reading(terms, self._own(reading.total, 0), view, layer, head)
+        return Reading(terms, self._own(reading.total, 0), view, layer, head, gain=reading.gain)
 
     def _viewed(self, index: Tensor) -> TokenView:
         return TokenView(self._stream, index, (self._unit.start, self._unit.stop))

@@ -14,6 +14,7 @@ from prosect.measures.gathering import Accumulation
 from prosect.measures.token import load_measures
 from prosect.model.batching import batches, paired_batches
 from prosect.model.forward import Feed, forward
+from prosect.model.gains import scope_gains
 from prosect.model.head import Head
 from prosect.model.limits import limits_of
 from prosect.model.load import LoadedModel
@@ -191,6 +192,9 @@ def _works(step: Step, scene: Scene, fed: Mapping[str, TokenStream]) -> dict[str
             if work.rules is not None and work.rules.encoder is not None:
                 placed = replace(placed, encoder=scene.stream("encoder"))
             placed = placed.on(fed["encoder"] if work.crossing else fed[name])
+            if placed.scopes and own is not None:
+                gains = scope_gains(scene.model.base, own, working_dtype(scene.model.dtype))
+                placed = replace(placed, gains=gains)
             accumulation = Accumulation.load(metrics, _setting(placed, scene, fed))
             works[stream.name] = replace(placed, accumulation=accumulation)
     return works

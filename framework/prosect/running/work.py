@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal, cast
 
 import torch
+from torch import Tensor
 
 from prosect.measures.gathering import Accumulation
 from prosect.measures.token import Measure
@@ -56,6 +57,8 @@ class StreamWork:
         The model's own head, where a measure requires it.
     encoder
         In a decoder or ``cross``: the encoder, where its tokens are carried through it first.
+    gains
+        Where scopes are read: the gain of the norm around each, by block and scope.
     gives
         In the encoder: the work in ``cross`` whose variables of single source tokens are computed with it.
     """
@@ -76,6 +79,7 @@ class StreamWork:
     gives: StreamWork | None = None
     head: Head | None = None
     accumulation: Accumulation | None = None
+    gains: Mapping[tuple[int, str], Tensor] = field(default_factory=dict)
 
     def head_view(self, layer: int) -> HeadView | None:
         """Return the head as a measure sees it at a layer."""

@@ -90,9 +90,11 @@ class Reading:
         The model's own head, where the measure declared that it requires it.
     onward
         The rest of the block behind an attention, at the scope of that attention.
+    gain
+        At a scope: gain of the norm behind which it lies, or else before which; None away from any norm.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - a measure may ask for any of these
         self,
         terms: Terms,
         total: Float[Tensor, "*token hidden"],
@@ -100,6 +102,8 @@ class Reading:
         layer: int | None = None,
         head: HeadView | None = None,
         onward: Onward | None = None,
+        *,
+        gain: Float[Tensor, " hidden"] | None = None,
     ) -> None:
         self._terms = terms
         self.total = total
@@ -107,6 +111,7 @@ class Reading:
         self._tokens = tokens
         self._head = head
         self._onward = onward
+        self.gain = gain
         self._norm: Tensor | None = None
         self._dot_total: Tensor | None = None
 

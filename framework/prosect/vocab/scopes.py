@@ -7,9 +7,11 @@ pre-norm: attn, attn_res, attn_res_norm, ff, ff_res; OLMo 2: attn, attn_norm, at
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import pairwise
 from typing import Final
 
-from prosect.vocab.architecture import Block, Stream
+from prosect.vocab.architecture import Block, Norm, Stream
 
 SHORT: Final = {"attention": "attn", "cross_attention": "cross", "feed_forward": "ff"}
 
@@ -35,23 +37,38 @@ def scopes(block: Block) -> tuple[str, ...]:
 
 def stage_scopes(block: Block) -> tuple[tuple[str, ...], ...]:
     """Names of the scopes of each stage; the norm before a stage is read in that stage."""
-    stages: list[tuple[str, ...]] = []
+    return tuple(tuple(name for name, _ in points) for points in _points(block))
+
+
+def scope_norms(block: Block) -> dict[str, Norm]:
+    """Find the norm that each scope lies behind, or else before; scopes away from any norm are left out.
+
+    So the two scopes around a norm have the same one.
+    """
+    points = [point for points in _points(block) for point in points]
+    behind = {name: norm for name, norm in points if norm is not None}
+    before = {name: norm for (name, _), (_, norm) in pairwise(points) if norm is not None}
+    return {**before, **behind}
+
+
+def _points(block: Block) -> Iterator[list[tuple[str, Norm | None]]]:
+    """Names of the scopes of each stage, each with the norm that was passed just before it, if one was."""
     name = ""
     for place, stage in enumerate(block.stages):
-        found: list[str] = []
-        if place and any(branch.norm_before is not None for branch in stage.branches):
-            found.append(f"{name}_norm")
+        found: list[tuple[str, Norm | None]] = []
+        norm = next((branch.norm_before for branch in stage.branches if branch.norm_before is not None), None)
+        if place and norm is not None:
+            found.append((f"{name}_norm", norm))
         name = ""
         for branch in stage.branches:
             name = f"{name}_{SHORT[branch.sublayer.kind]}".lstrip("_")
-            found.append(name)
+            found.append((name, None))
             if branch.norm_after is not None:
                 name = f"{name}_norm"
-                found.append(name)
+                found.append((name, branch.norm_after))
         name = f"{name}_res"
-        found.append(name)
+        found.append((name, None))
         if stage.norm is not None:
             name = f"{name}_norm"
-            found.append(name)
-        stages.append(tuple(found))
-    return tuple(stages)
+            found.append((name, stage.norm))
+        yield found

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 
 from prosect.api import MetricDeclaration, Options, Variable, hookimpl
+from prosect_plugins.alignment import alignment_metrics
 from prosect_plugins.derived import derived_metrics
+from prosect_plugins.mapstats import map_metrics
 from prosect_plugins.metrics.geometry import geometry_metrics
 
 UNITS = "embedding units"
@@ -86,6 +88,8 @@ def prosect_metrics() -> Sequence[MetricDeclaration]:
         *_map_metrics(),
         *geometry_metrics(),
         *derived_metrics(),
+        *map_metrics(),
+        *alignment_metrics(),
     ]
 
 
