@@ -193,6 +193,39 @@ class TestMev(AccumulatorTests):
     options: ClassVar = {"contexts": 2, "occurrences": 4, "group": "class", "each_type": True}
 
 
+class TestMaskedToken(MetricTests):
+    metric = "masked_token"
+    options: ClassVar = {"subsets": "singletons"}
+
+
+class TestNextToken(MetricTests):
+    metric = "next_token"
+    options: ClassVar = {"subsets": "singletons", "special": False}
+
+
+class TestNextTokenOfEverySubset(MetricTests):
+    metric = "next_token"
+    options: ClassVar = {"final_bias": "own"}
+
+
+class TestLogitLens(MetricTests):
+    metric = "logit_lens"
+
+
+class TestDeltaLogProbability(MetricTests):
+    metric = "delta_log_probability"
+
+
+class TestMaskedTokens(AccumulatorTests):
+    metric = "masked_tokens"
+    options: ClassVar = {"subsets": "singletons"}
+
+
+class TestNextTokens(AccumulatorTests):
+    metric = "next_tokens"
+    options: ClassVar = {"final_bias": "own", "selection": ["all", "no_first"], "group": "class"}
+
+
 class TestDispersion(AccumulatorTests):
     metric = "dispersion"
 

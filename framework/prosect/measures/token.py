@@ -6,13 +6,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
+import numpy as np
 from torch import Tensor
 
 from prosect.errors import UsageError
+from prosect.measures.accumulator import Axis
 from prosect.planning.model import Bound
 from prosect.plugins.declarations import MetricDeclaration, Variable
 from prosect.plugins.registry import implementation
 from prosect.terms.terms import Terms
+from prosect.vocab.components import Component
 
 TokenMetric = Callable[[Terms, Tensor, Any], Tensor | Mapping[str, Tensor]]
 
@@ -42,6 +45,11 @@ class Measure:
         """Whether the values of a term do not depend on the others."""
         declared = self.bound.declaration.per_term
         return declared if isinstance(declared, bool) else declared(self.bound.options)
+
+    def axes(self, components: Sequence[Component]) -> dict[str, Axis]:
+        """Return the dimensions of its own."""
+        own = self.bound.declaration.own_axes(self.bound.options, components)
+        return {dim: Axis(np.array(list(labels)), dim) for dim, labels in own.items()}
 
     def __call__(self, terms: Terms, total: Tensor) -> dict[str, Tensor]:
         """Measure one layer; every variable has the axes of its declaration, ``token`` in their place."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -54,8 +55,8 @@ class Head:
     vocabulary: bool
     reads: Reads
     bias: Float[Tensor, " output"] | None
-    call: HeadCall
-    norm: FinalNorm | None
+    call: Callable[[Float[Tensor, "state hidden"]], Float[Tensor, "state output"]]
+    norm: Callable[[Tensor], Tensor] | None
 
     def logits(self, states: Float[Tensor, "*token hidden"], *, bias: bool = True) -> Float[Tensor, "*token output"]:
         """Give the logits of states that stand where the last state stands, behind the final norm.
@@ -71,7 +72,7 @@ class Head:
             return states.new_zeros((*states.shape[:-1], self.outputs))
         logits = self.call(states.reshape(-1, states.shape[-1]))
         if not bias and self.bias is not None:
-            logits = logits - self.bias
+            logits = logits - self.bias.to(logits.dtype)
         return logits.reshape(*states.shape[:-1], self.outputs)
 
 

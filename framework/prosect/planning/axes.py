@@ -12,7 +12,7 @@ from prosect.plugins.declarations import DecompositionDeclaration
 from prosect.plugins.loading import Failure, guarded
 from prosect.plugins.registry import implementation
 from prosect.vocab.architecture import CROSS, Architecture, Stream
-from prosect.vocab.components import BIAS
+from prosect.vocab.components import BIAS, TOTAL, Component
 from prosect.vocab.rules import Rules, beside, scopes_read, shown, split_heads
 
 
@@ -34,6 +34,8 @@ class Axes:
         The coordinate of the tokens whose values are the labels.
     crossing
         The tokens are the encoder's.
+    labels
+        The labels themselves; None where they are tokens or values of an annotation.
     """
 
     components: int | None
@@ -42,6 +44,7 @@ class Axes:
     scopes: int = 1
     annotation: str | None = None
     crossing: bool = False
+    labels: tuple[Component, ...] | None = None
 
 
 def axes_by_stream(step: Step) -> Mapping[str, Axes] | None:
@@ -53,7 +56,7 @@ def axes_by_stream(step: Step) -> Mapping[str, Axes] | None:
         The decomposition refuses the model, or its rules are broken.
     """
     if not step.decomposition.declaration.described:
-        return {shape.name: Axes(components=1) for shape in shapes(step.model) or ()}
+        return {shape.name: Axes(components=1, labels=(TOTAL,)) for shape in shapes(step.model) or ()}
     if step.model.architecture is None:
         return None
     described = described_streams(step.decomposition.declaration, step.model.architecture)
@@ -72,8 +75,14 @@ def _axes(stream: Stream, rules: Rules) -> Axes:
         return Axes(components=len(split_heads(stream, rules)), per_source=True, crossing=rules.crossing)
     scopes = len(scopes_read(stream, rules)) or 1
     if not rules.by_token:
-        found, labels = rules.annotation, shown(stream, rules)
-        return Axes(components=None if found else len(labels), scopes=scopes, annotation=found, crossing=rules.crossing)
+        found, labels = rules.annotation, None if rules.annotation else shown(stream, rules)
+        return Axes(
+            components=None if labels is None else len(labels),
+            scopes=scopes,
+            annotation=found,
+            crossing=rules.crossing,
+            labels=labels,
+        )
     rest = [label for label in beside(stream, rules) if label != BIAS or rules.bias == "own"]
     return Axes(components=len(rest), by_token=True, scopes=scopes, crossing=rules.crossing)
 

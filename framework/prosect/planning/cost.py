@@ -13,9 +13,9 @@ from prosect.planning.accumulated import accumulators, sizes_of, state_bytes, va
 from prosect.planning.axes import Axes
 from prosect.planning.corpora import files_by_option
 from prosect.planning.layers import layers_by_stream
-from prosect.planning.model import Cost, PlannedCorpus, PlannedModel, Step
+from prosect.planning.model import Bound, Cost, PlannedCorpus, PlannedModel, Step
 from prosect.planning.shapes import Shape, shapes
-from prosect.plugins.declarations import Sizes, node_dims
+from prosect.plugins.declarations import MetricDeclaration, Sizes, node_dims
 from prosect.vocab import dims
 from prosect.vocab.architecture import fed_stream
 
@@ -106,9 +106,10 @@ def _arrays(step: Step, axes: Axes, sizes: Sizes) -> Iterator[_Array]:
     for metric in step.metrics:
         if metric.declaration.form == "accumulator":
             continue
+        own = _own_lengths(metric, axes)
         for variable in metric.declaration.variables(metric.options):
             split = (dims.SOURCE,) if axes.per_source and dims.COMPONENT in variable.dims else ()
-            yield _Array((*outer, *node_dims(variable, crossing=axes.crossing), *split), computed)
+            yield _Array((*outer, *node_dims(variable, crossing=axes.crossing), *split), computed, own)
             if axes.by_token and dims.COMPONENT in variable.dims:
                 # The tokens have an axis of their own beside the other labels.
                 pairs = (dims.SOURCE if dim == dims.COMPONENT else dim for dim in variable.dims)
@@ -116,6 +117,13 @@ def _arrays(step: Step, axes: Axes, sizes: Sizes) -> Iterator[_Array]:
     if step.keep_terms is not None:
         itemsize = 2 if step.keep_terms == "float16" else computed
         yield _Array((dims.LAYER, dims.COMPONENT, dims.TOKEN, dims.HIDDEN), itemsize)
+
+
+def _own_lengths(metric: Bound[MetricDeclaration], axes: Axes) -> dict[str, int]:
+    """Lengths of the dimensions of a token metric's own, where the labels are known."""
+    if axes.labels is None:
+        return {}
+    return {dim: len(labels) for dim, labels in metric.declaration.own_axes(metric.options, axes.labels).items()}
 
 
 def _sum(numbers: Iterable[int | None]) -> int | None:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from prosect.errors import ProsectError, SpecError
+from prosect.errors import ProsectError, SpecError, UsageError
 from prosect.planning.axes import Axes, axes_by_stream
 from prosect.planning.bench import Bench
 from prosect.planning.contents import Contents
@@ -20,6 +20,8 @@ from prosect.planning.stepconfig import step_config
 from prosect.planning.stores import stored_steps
 from prosect.spec.models import Named
 from prosect.spec.places import KeyPath, in_order, nearest
+from prosect.vocab.architecture import CROSS
+from prosect.vocab.components import Component
 from prosect.vocab.dims import COMPONENT, OTHER_COMPONENT
 
 
@@ -67,9 +69,33 @@ def _axes(bench: Bench, step: Step) -> Mapping[str, Axes] | None:
         return None
     if any(found.by_token or found.per_source for found in (axes or {}).values()):
         _check_by_token(bench, step)
+    for name, found in (axes or {}).items():
+        if found.labels is not None:
+            _check_own_axes(bench, step, name, found.labels)
     for annotation in {found.annotation for found in (axes or {}).values()} - {None}:
         _check_annotation(bench, step, str(annotation))
     return axes
+
+
+def _check_own_axes(bench: Bench, step: Step, stream: str, labels: tuple[Component, ...]) -> None:
+    """Note where a metric's own dimensions cannot be made of the labels, and where two metrics disagree about one."""
+    seen: dict[str, tuple[str, ...]] = {}
+    path: KeyPath = ("analyses", step.analysis, "metrics")
+    for metric in step.metrics:
+        if "head" in metric.declaration.requires and stream in {"encoder", CROSS}:
+            continue
+        try:
+            own = metric.declaration.own_axes(metric.options, labels)
+        except UsageError as error:
+            bench.note(path, f"{metric.name!r}: {error}")
+            continue
+        for dim, values in own.items():
+            if seen.setdefault(dim, tuple(values)) != tuple(values):
+                bench.note(
+                    path,
+                    f"{metric.name!r} and another metric of this analysis mean different things by the dimension "
+                    f"{dim!r}: give them the same option, or put them into two analyses",
+                )
 
 
 def _check_annotation(bench: Bench, step: Step, name: str) -> None:
@@ -91,7 +117,9 @@ def _check_by_token(bench: Bench, step: Step) -> None:
     for metric in step.metrics:
         used = {dim for variable in metric.declaration.variables(metric.options) for dim in variable.dims}
         message = ""
-        if OTHER_COMPONENT in used:
+        if metric.declaration.axes is not None:
+            message = f"{metric.name!r} puts components together; {name!r} has one for every token of a sentence"
+        elif OTHER_COMPONENT in used:
             message = f"{metric.name!r} compares terms in pairs; {name!r} has one for every token, which is too many"
         elif metric.declaration.form == "accumulator" and COMPONENT in used:
             message = (

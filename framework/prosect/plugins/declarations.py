@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from prosect.vocab.architecture import Stream
+from prosect.vocab.components import Component
 from prosect.vocab.dims import SOURCE_TOKEN, TOKEN
 from prosect.vocab.rules import Rules
 
@@ -233,6 +234,11 @@ class MetricDeclaration(Declaration):
         Of a token metric: the values of a term depend on that term, the hidden state and the tokens alone, whatever
         other terms there are. Only then can labels that are tokens be replayed a few at a time. True, False, or
         ``options -> bool``.
+    axes
+        ``(options, components) -> dimension -> labels``, for dimensions of its own that follow from options and the
+        labels on the ``component`` axis alone, such as ``subset``; must import no torch. What it raises as UsageError
+        is a problem of the plan. A token metric must give all of its own dimensions; an accumulator has `HasAxes` for
+        them, and may give some here for the sake of the plan.
     footprint
         ``(options, Sizes) -> Footprint`` of an accumulator, for the plan; must import no torch.
     undefined
@@ -260,6 +266,7 @@ class MetricDeclaration(Declaration):
     undefined: str = "NaN where a denominator is 0"
     produces_for: Callable[[Any], tuple[Variable, ...]] | None = None
     per_term: bool | Callable[[Any], bool] = False
+    axes: Callable[[Any, Sequence[Component]], Mapping[str, Sequence[str]]] | None = None
     footprint: Callable[[Any, Sizes], Footprint] | None = None
     inputs: tuple[int, int | None] = (1, None)
     members: Literal["stacked", "separate"] = "stacked"
@@ -272,6 +279,10 @@ class MetricDeclaration(Declaration):
     def variables(self, options: BaseModel) -> tuple[Variable, ...]:
         """Return its variables under these options."""
         return self.produces if self.produces_for is None else self.produces_for(options)
+
+    def own_axes(self, options: BaseModel, components: Sequence[Component]) -> Mapping[str, Sequence[str]]:
+        """Return the labels of the dimensions of its own, as far as it declares them."""
+        return {} if self.axes is None else self.axes(options, components)
 
 
 @dataclass(frozen=True, kw_only=True)

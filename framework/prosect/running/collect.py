@@ -228,11 +228,11 @@ class Collector:
         buffer[place].index_copy_(axis, self._targets(values.device), values)
 
     def _buffer(self, name: str, shape: tuple[int, ...], token: int, *, like: Tensor) -> Tensor:
-        """Return where a variable is collected; NaN until something is put there."""
+        """Return where a variable is collected; NaN (-1 for integers) until something is put there."""
         if name not in self._buffers:
             whole = (*shape[:token], self._unit.stop - self._unit.start, *shape[token + 1 :])
             leading = (*((len(self._scopes),) if self._work.scoped else ()), len(self._layers))
-            self._buffers[name] = like.new_full((*leading, *whole), float("nan"))
+            self._buffers[name] = like.new_full((*leading, *whole), _nothing(like))
         return self._buffers[name]
 
     def _targets(self, device: torch.device) -> Tensor:
@@ -242,3 +242,8 @@ class Collector:
         if self._batch is None:
             raise RuntimeError("a layer was read before its batch")
         return self._batch
+
+
+def _nothing(values: Tensor) -> float | int:
+    """Return what stands where nothing was measured: NaN, or -1 for integers."""
+    return float("nan") if values.is_floating_point() else -1

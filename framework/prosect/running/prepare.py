@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 import torch
 
 from prosect.errors import UsageError
@@ -216,8 +217,21 @@ def _setting(work: StreamWork, scene: Scene, fed: Mapping[str, TokenStream]) -> 
 
 
 def _axes(work: StreamWork) -> dict[str, Coordinate]:
-    """Coordinates of the dimensions that only accumulators have."""
+    """Coordinates of the dimensions that only some metrics have.
+
+    Raises
+    ------
+    UsageError
+        Two metrics mean different things by one name.
+    """
     axes = {} if work.accumulation is None else work.accumulation.axes()
+    for measure in work.measures:
+        for dim, axis in measure.axes(work.labels).items():
+            if not np.array_equal(axes.setdefault(dim, axis).values, axis.values):
+                raise UsageError(
+                    f"the metrics of one analysis mean different things by the dimension {dim!r} "
+                    f"({measure.bound.name!r} is one of them); put them into two analyses"
+                )
     return {
         dim: Coordinate(name=dim, dims=(dim,), values=axis.values, attrs={"long_name": axis.long_name})
         for dim, axis in axes.items()

@@ -12,18 +12,17 @@ from torch import Tensor
 
 from prosect.measures.accumulator import Setting
 from prosect.measures.gathering import Accumulation, Arrays, Gathering
-from prosect.model.tokens import TokenStream
 from prosect.planning.model import Bound
 from prosect.plugins.declarations import MetricDeclaration
 from prosect.plugins.registry import load_registry
 from prosect.terms.dense import DenseTerms
 from prosect.terms.reading import Reading, TokenView
+from prosect.testing.corpus import LENGTHS, TOKENS, corpus
+from prosect.testing.heads import small_head
 from prosect.vocab.components import Component
 
 HIDDEN = 6
 LAYERS = (0, 2)
-LENGTHS = (7, 1, 5, 9, 3, 4, 8, 2, 6, 5)
-TOKENS = sum(LENGTHS)
 COMPONENTS = tuple(Component(f"part.{number}", "part", number) for number in (1, 2, 3))
 
 
@@ -180,25 +179,6 @@ def loaded(declaration: MetricDeclaration, options: Mapping[str, Any]) -> Accumu
     return found
 
 
-def corpus() -> TokenStream:
-    """Ten sentences with the coordinates of every corpus and an annotation ``class``."""
-    generator = np.random.default_rng(3)
-    lengths = np.array(LENGTHS)
-    offsets = np.concatenate([[0], lengths.cumsum()])
-    ids = generator.integers(10, 16, size=TOKENS).astype(np.int32)
-    position = np.concatenate([np.arange(length) for length in LENGTHS]).astype(np.int32)
-    coordinates: dict[str, Any] = {
-        "sentence": np.repeat(np.arange(len(LENGTHS)), lengths).astype(np.int32),
-        "position": position,
-        "text": np.array([f"t{number}" for number in ids]),
-        "token_id": ids,
-        "special": position == 0,
-        "word": np.where(position == 0, -1, position - 1).astype(np.int32),
-        "class": np.array(["odd" if number % 2 else "even" for number in ids]),
-    }
-    return TokenStream(ids=ids, offsets=offsets.astype(np.int64), coordinates=coordinates)
-
-
 def gathered(
     accumulation: Accumulation,
     vectors: Tensor,
@@ -207,12 +187,14 @@ def gathered(
 ) -> Gathering:
     """Gather a unit in batches of whole sentences, of which it is shown its own tokens."""
     found, stream = accumulation.begin(), accumulation.setting.stream
+    required = any("head" in metric.declaration.requires for metric in accumulation.metrics)
+    head = small_head(HIDDEN) if required else None
     for start, stop in batches:
         index = torch.arange(max(start, unit[0]), min(stop, unit[1]))
         if len(index):
             for place, layer in enumerate(LAYERS):
                 terms = DenseTerms(COMPONENTS, vectors[place][:, index])
-                found.update(layer, Reading(terms, terms.sum(), TokenView(stream, index, unit), layer))
+                found.update(layer, Reading(terms, terms.sum(), TokenView(stream, index, unit), layer, head))
     return found
 
 

@@ -9,20 +9,23 @@ import pytest
 import torch
 from torch import Tensor
 
-from prosect.errors import RunError
+from prosect.errors import ProsectError
 from prosect.measures.token import load_measures
 from prosect.planning.model import Bound
-from prosect.plugins.declarations import MetricDeclaration
+from prosect.plugins.declarations import MetricDeclaration, Variable
 from prosect.plugins.registry import load_registry
 from prosect.terms.dense import DenseTerms
 from prosect.terms.factored import FactoredTerms
 from prosect.terms.pairs import Attended
-from prosect.terms.reading import Reading
+from prosect.terms.reading import Reading, TokenView
 from prosect.terms.terms import Terms
+from prosect.testing.corpus import corpus
+from prosect.testing.heads import small_head
 from prosect.vocab.components import Component
 
 Values = dict[str, Tensor]
-Measure = Callable[[Terms, Tensor], Values]
+#: Terms, the state that they sum to, and which tokens of the small corpus they belong to (by default the first).
+Measure = Callable[..., Values]
 
 COMPONENT_AXES = ("component", "other_component")
 
@@ -71,8 +74,8 @@ class MetricTests:
         """Lengths of axes that terms do not have are free."""
         found = measure(terms, terms.sum())
         lengths = {"component": 4, "other_component": 4, "token": 6, "hidden": 5}
-        assert set(found) == {variable.name for variable in declaration.produces}
-        for variable in declaration.produces:
+        assert set(found) == {variable.name for variable in variables(declaration, self.options)}
+        for variable in variables(declaration, self.options):
             values = found[variable.name]
             assert values.dim() == len(variable.dims)
             assert tuple(values.shape) == tuple(
@@ -90,7 +93,8 @@ class MetricTests:
         """Terms come in float32 as a rule."""
         single = DenseTerms(terms.components, terms.dense().float())
         found, expected = measure(single, single.sum()), measure(terms, terms.sum())
-        assert_same({name: values.double() for name, values in found.items()}, expected, tolerance=1e-4)
+        raised = {name: v.double() if v.is_floating_point() else v for name, v in found.items()}
+        assert_same(raised, expected, tolerance=1e-4)
 
     def test_terms_and_total_are_left_as_they_are(self, measure: Measure, terms: DenseTerms) -> None:
         """They belong to the replay, which goes on with them."""
@@ -114,8 +118,11 @@ class MetricTests:
         for token in range(6):
             alone = DenseTerms(terms.components, terms.dense()[:, token : token + 1])
             chosen = torch.tensor([token])
-            expected = {v.name: whole[v.name].index_select(v.dims.index("token"), chosen) for v in declaration.produces}
-            assert_same(measure(alone, alone.sum()), expected)
+            expected = {
+                v.name: whole[v.name].index_select(v.dims.index("token"), chosen)
+                for v in variables(declaration, self.options)
+            }
+            assert_same(measure(alone, alone.sum(), chosen), expected)
 
     def test_the_order_of_components_does_not_matter(
         self, declaration: MetricDeclaration, measure: Measure, terms: DenseTerms
@@ -124,10 +131,17 @@ class MetricTests:
         order = torch.tensor([2, 0, 3, 1])
         moved = DenseTerms(tuple(terms.components[i] for i in order), terms.dense()[order])
         expected = measure(terms, terms.sum())
-        for variable in declaration.produces:
+        orders = dict.fromkeys(COMPONENT_AXES, order)
+        chosen = declaration.options.model_validate(self.options)
+        labels = declaration.own_axes(chosen, terms.components)
+        for dim, found in declaration.own_axes(chosen, moved.components).items():
+            if set(found) != set(labels[dim]):
+                pytest.skip(f"the labels of {dim!r} follow the order of components")
+            orders[dim] = torch.tensor([list(labels[dim]).index(label) for label in found])
+        for variable in variables(declaration, self.options):
             for axis, dim in enumerate(variable.dims):
-                if dim in COMPONENT_AXES:
-                    expected[variable.name] = expected[variable.name].index_select(axis, order)
+                if dim in orders:
+                    expected[variable.name] = expected[variable.name].index_select(axis, orders[dim])
         assert_same(measure(moved, moved.sum()), expected)
 
     def test_a_metric_of_single_terms_does_not_look_at_the_others(
@@ -156,16 +170,28 @@ class MetricTests:
         total = factored.sum()
         try:
             found = measure(factored, total)
-        except RunError as refusal:
+        except ProsectError as refusal:
             pytest.skip(f"not for factored terms: {refusal}")
         expected = measure(DenseTerms(factored.components, factored.dense()), total)
         assert_same(found, expected, tolerance=1e-7)
 
 
+def variables(declaration: MetricDeclaration, options: Mapping[str, Any]) -> tuple[Variable, ...]:
+    """Return the variables of a metric under its options."""
+    return declaration.variables(declaration.options.model_validate(options))
+
+
 def loaded(declaration: MetricDeclaration, options: Mapping[str, Any]) -> Measure:
-    """Load a metric; it is handed what a run hands it, a `Reading` of the terms."""
+    """Load a metric; it is handed what a run hands it, a `Reading` of the terms of some tokens of a small corpus."""
     measure = load_measures([Bound(declaration, declaration.options.model_validate(options))])[0]
-    return lambda terms, total: measure(Reading(terms, total), total)
+
+    def measured(terms: Terms, total: Tensor, index: Tensor | None = None) -> Values:
+        tokens = total.shape[:-1]
+        index = torch.arange(tokens.numel()) if index is None else index
+        head = small_head(total.shape[-1]) if "head" in declaration.requires else None
+        return measure(Reading(terms, total, TokenView(corpus(), index.reshape(tokens)), head=head), total)
+
+    return measured
 
 
 def random_factored_terms() -> FactoredTerms:

@@ -7,6 +7,8 @@ from prosect_plugins.alignment import alignment_metrics
 from prosect_plugins.derived import derived_metrics
 from prosect_plugins.mapstats import map_metrics
 from prosect_plugins.metrics.geometry import geometry_metrics
+from prosect_plugins.metrics.readouts import readout_metrics
+from prosect_plugins.probes import probe_metrics
 
 UNITS = "embedding units"
 TERM = ("component", "token")
@@ -90,6 +92,8 @@ def prosect_metrics() -> Sequence[MetricDeclaration]:
         *derived_metrics(),
         *map_metrics(),
         *alignment_metrics(),
+        *readout_metrics(),
+        *probe_metrics(),
     ]
 
 

@@ -1,0 +1,161 @@
+"""Declarations of the readouts: the model's own head on sums of components. Implementations stand in this folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final, Literal
+
+from prosect.api import Component, Footprint, MetricDeclaration, Sizes, UsageError, Variable
+from prosect_plugins.metrics.geometry.options import spread
+from prosect_plugins.metrics.readouts import options
+from prosect_plugins.metrics.readouts.options import ReadoutOptions, declared, subset_labels
+from prosect_plugins.subsets import SUBSET
+
+HEAD: Final[frozenset[Literal["head"]]] = frozenset({"head"})
+TOKEN: Final = (SUBSET, "token")
+MICKUS: Final = "Mickus, Paperno & Constant 2022, section 4"
+
+
+def readout_metrics() -> list[MetricDeclaration]:
+    """Readouts that come with prosect."""
+    return [*_token_metrics(), *_corpus_metrics()]
+
+
+def _token_metrics() -> list[MetricDeclaration]:
+    return [
+        _token(
+            "masked_token",
+            "Whether the model's own head predicts a masked token from a sum of components, and its cross-entropy.",
+            options.ReadoutOptions,
+            (
+                Variable(name="masked_correct", dims=TOKEN, long_name="1 where the masked token is predicted, else 0"),
+                Variable(name="masked_loss", dims=TOKEN, long_name="cross-entropy of the masked token", units="nat"),
+            ),
+            "NaN at tokens that were not chosen for masking",
+            MICKUS,
+        ),
+        _token(
+            "next_token",
+            "Whether the model's own head predicts the next token from a sum of components, and its cross-entropy.",
+            options.NextTokenOptions,
+            (
+                Variable(name="next_correct", dims=TOKEN, long_name="1 where the next token is predicted, else 0"),
+                Variable(name="next_loss", dims=TOKEN, long_name="cross-entropy of the next token", units="nat"),
+            ),
+            "NaN where no token follows",
+            "nostalgebraist 2020, logit lens",
+        ),
+        _token(
+            "logit_lens",
+            "What the model's own head predicts at every layer: the likeliest output and how sure it is.",
+            options.LensOptions,
+            (
+                Variable(name="predicted_id", dims=TOKEN, long_name="likeliest output", dtype="int64"),
+                Variable(name="predicted_probability", dims=TOKEN, long_name="probability of the likeliest output"),
+                Variable(name="predicted_entropy", dims=TOKEN, long_name="entropy of the outputs", units="bit"),
+            ),
+            "never undefined",
+            "nostalgebraist 2020, logit lens",
+        ),
+        MetricDeclaration(
+            name="delta_log_probability",
+            summary="What a term adds to the log-probability of the right token: log2 p(e) - log2 p(e - t).",
+            implementation="prosect_plugins.metrics.readouts.ablation:delta_log_probability",
+            options=options.AblationOptions,
+            produces=(
+                Variable(
+                    name="delta_log_probability",
+                    dims=("component", "token"),
+                    long_name="change of log-probability by the term",
+                    units="bit",
+                ),
+            ),
+            requires=HEAD,
+            per_term=True,
+            undefined="NaN where nothing is predicted",
+            references=("Oh & Schuler 2023, section 4",),
+        ),
+    ]
+
+
+def _corpus_metrics() -> list[MetricDeclaration]:
+    return [
+        MetricDeclaration(
+            name="masked_tokens",
+            summary="Accuracy and cross-entropy of masked tokens over the corpus, for sums of components.",
+            implementation="prosect_plugins.metrics.readouts.corpus:masked_tokens",
+            form="accumulator",
+            options=options.MaskedCorpusOptions,
+            produces=MASKED,
+            produces_for=lambda chosen: tuple(spread(found, chosen) for found in declared(chosen, MASKED)),
+            axes=_axes,
+            footprint=_footprint,
+            requires=HEAD,
+            undefined="NaN where no masked token is counted",
+            references=(MICKUS,),
+        ),
+        MetricDeclaration(
+            name="next_tokens",
+            summary="Accuracy and cross-entropy of next tokens over the corpus, for sums of components.",
+            implementation="prosect_plugins.metrics.readouts.corpus:next_tokens",
+            form="accumulator",
+            options=options.NextCorpusOptions,
+            produces=NEXT,
+            produces_for=lambda chosen: tuple(spread(found, chosen) for found in declared(chosen, NEXT)),
+            axes=_axes,
+            footprint=_footprint,
+            requires=HEAD,
+            undefined="NaN where no token is counted",
+            references=("nostalgebraist 2020, logit lens",),
+        ),
+    ]
+
+
+def _means(name: str, words: str) -> tuple[Variable, ...]:
+    return (
+        Variable(name=f"{name}_accuracy", dims=(SUBSET,), long_name=f"share of {words} that are predicted"),
+        Variable(name=f"{name}_cross_entropy", dims=(SUBSET,), long_name=f"mean cross-entropy of {words}", units="nat"),
+        Variable(name=f"{name}_n_used", dims=(), long_name=f"{words} counted", dtype="int64"),
+    )
+
+
+MASKED: Final = _means("masked", "masked tokens")
+NEXT: Final = _means("next", "next tokens")
+
+
+def _footprint(chosen: ReadoutOptions, sizes: Sizes) -> Footprint:
+    if sizes.components is None:
+        return Footprint(state={"readouts": None})
+    try:
+        subsets = len(subset_labels(chosen, [f"component {place}" for place in range(sizes.components)]))
+    except UsageError:
+        # Subsets that are named are as many as their names; what is wrong with them is said elsewhere.
+        subsets = len(chosen.subsets)
+    return Footprint(state={"readouts": 8 * (1 + 2 * subsets)}, axes={SUBSET: subsets})
+
+
+def _token(
+    name: str,
+    summary: str,
+    model: type[ReadoutOptions],
+    produces: tuple[Variable, ...],
+    undefined: str,
+    reference: str,
+) -> MetricDeclaration:
+    return MetricDeclaration(
+        name=name,
+        summary=summary,
+        implementation=f"prosect_plugins.metrics.readouts.token:{name}",
+        options=model,
+        produces=declared(model(), produces),
+        produces_for=lambda chosen: declared(chosen, produces),
+        axes=_axes,
+        requires=HEAD,
+        undefined=undefined,
+        references=(reference,),
+    )
+
+
+def _axes(chosen: ReadoutOptions, components: Sequence[Component]) -> Mapping[str, Sequence[str]]:
+    labels = subset_labels(chosen, [component.label for component in components])
+    return {} if chosen.subsets == "total" else {SUBSET: labels}

@@ -1,0 +1,1 @@
+"""Numbers without labels: neighbours, classifiers, scores. Arrays in, arrays out."""
