@@ -7,6 +7,7 @@ from prosect.measures.accumulator import Accumulator, Axis, Context, Finaliser, 
 from prosect.model.head import Head, HeadView
 from prosect.terms.dense import DenseTerms
 from prosect.terms.factored import FactoredTerms
+from prosect.terms.headed import head_contributions
 from prosect.terms.pairs import Attended
 from prosect.terms.reading import Reading, TokenView
 from prosect.terms.terms import Terms
@@ -31,4 +32,5 @@ __all__ = [
     "Terms",
     "TokenView",
     "Values",
+    "head_contributions",
 ]

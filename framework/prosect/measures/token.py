@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 from torch import Tensor
@@ -50,6 +50,11 @@ class Measure:
         """Return the dimensions of its own."""
         own = self.bound.declaration.own_axes(self.bound.options, components)
         return {dim: Axis(np.array(list(labels)), dim) for dim, labels in own.items()}
+
+    @property
+    def reads(self) -> Literal["terms", "logits"]:
+        """What it takes of the terms."""
+        return self.bound.declaration.reads
 
     def __call__(self, terms: Terms, total: Tensor) -> dict[str, Tensor]:
         """Measure one layer; every variable has the axes of its declaration, ``token`` in their place."""

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from prosect.errors import ModelError, SelfTestError, UsageError
+from prosect.model.headtrace import Step, chained, trace
 from prosect.model.load import LoadedModel
 from prosect.model.standin import HeadCall, TrueLogits, bare_copy, head_call, true_logits
 from prosect.model.weights import submodule
@@ -47,6 +48,8 @@ class Head:
         The head itself.
     norm
         The stream's final norm, which the head does not include; None where there is none.
+    chain
+        The head as a chain of steps, proved like the head itself; or in words why it is none.
     """
 
     family: str
@@ -57,6 +60,14 @@ class Head:
     bias: Float[Tensor, " output"] | None
     call: Callable[[Float[Tensor, "state hidden"]], Float[Tensor, "state output"]]
     norm: Callable[[Tensor], Tensor] | None
+    chain: tuple[Step, ...] | str = "the steps of this head were not heard"
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The chain; ModelError where the head is none."""
+        if isinstance(self.chain, str):
+            raise ModelError(self.chain)
+        return self.chain
 
     def logits(self, states: Float[Tensor, "*token hidden"], *, bias: bool = True) -> Float[Tensor, "*token output"]:
         """Give the logits of states that stand where the last state stands, behind the final norm.
@@ -164,7 +175,20 @@ def own_head(model: LoadedModel, stream: Stream | None, dtype: torch.dtype) -> H
         bias=_final_bias(call, true, dtype),
         call=call,
         norm=_norm(model, None if stream is None else stream.final_norm),
+        chain=_chain(call, true, dtype),
     )
+
+
+def _chain(call: HeadCall, true: TrueLogits, dtype: torch.dtype) -> tuple[Step, ...] | str:
+    """Hear the head's steps, and prove on the true states that they are all of it."""
+    states = torch.cat(true.states).to(dtype)
+    try:
+        steps = trace(call, states)
+    except ModelError as error:
+        return str(error)
+    if _gap([chained(steps, states)], (call(states),)) <= SAME_LOGITS[dtype]:
+        return steps
+    return f"the head of {type(call.shell).__name__} does more than the steps that were heard"
 
 
 def _norm(model: LoadedModel, norm: Norm | None) -> FinalNorm | None:

@@ -239,6 +239,10 @@ class MetricDeclaration(Declaration):
         labels on the ``component`` axis alone, such as ``subset``; must import no torch. What it raises as UsageError
         is a problem of the plan. A token metric must give all of its own dimensions; an accumulator has `HasAxes` for
         them, and may give some here for the sake of the plan.
+    reads
+        Of a token metric: ``logits`` where all it takes of the terms is what they give to a head's logits
+        (`head_contributions`). Where the head reads one token of each sentence, terms of single tokens need then not be
+        carried: one backward pass tells them apart.
     footprint
         ``(options, Sizes) -> Footprint`` of an accumulator, for the plan; must import no torch.
     undefined
@@ -267,6 +271,7 @@ class MetricDeclaration(Declaration):
     produces_for: Callable[[Any], tuple[Variable, ...]] | None = None
     per_term: bool | Callable[[Any], bool] = False
     axes: Callable[[Any, Sequence[Component]], Mapping[str, Sequence[str]]] | None = None
+    reads: Literal["terms", "logits"] = "terms"
     footprint: Callable[[Any, Sizes], Footprint] | None = None
     inputs: tuple[int, int | None] = (1, None)
     members: Literal["stacked", "separate"] = "stacked"

@@ -58,11 +58,14 @@ class Cut:
         The positions.
     width
         All positions of the batch; what stands at the others is carried as one term, so that every replay closes.
+    backward
+        All positions are carried as one term, and told apart by a backward pass.
     """
 
     start: int
     stop: int
     width: int
+    backward: bool = False
 
     @property
     def whole(self) -> bool:
@@ -91,6 +94,8 @@ def cuts(work: StreamWork, tokens: int, width: int, budget: Budget, itemsize: in
     """
     if not work.cuttable:
         return (Cut(0, width, width),)
+    if work.backward and _graph(work, tokens, width) * itemsize <= budget.kept:
+        return (Cut(0, width, width, backward=True),)
     each = tokens * work.hidden * itemsize
     # Beside the positions: those that stand in none of the labels, and what is no token.
     fit = max(LEAST_LABELS, budget.terms // each - len(work.rest) - 1)
@@ -139,6 +144,13 @@ def refuse_too_large(node: str, work: StreamWork, budget: Budget, itemsize: int)
         f"({work.longest:,} tokens) that is {needed / 2**30:.1f} GiB, and {budget.whole / 2**30:.1f} GiB may be used: "
         "cut long sentences with the corpus option 'window', or do without"
     )
+
+
+def _graph(work: StreamWork, tokens: int, width: int) -> int:
+    """Count what a backward pass needs of every block: attention weights, slopes (about 4 hidden widths), scales."""
+    blocks = () if work.stream is None else work.stream.blocks
+    heads = sum(attention.heads for block in blocks for attention in block.attentions)
+    return tokens * (heads * width + 8 * work.hidden * len(blocks))
 
 
 def _labels(work: StreamWork) -> int:

@@ -16,6 +16,7 @@ from prosect.model.tokens import Batch, TokenStream, Unit
 from prosect.plugins.declarations import Variable
 from prosect.running.budget import Cut
 from prosect.running.work import StreamWork
+from prosect.terms.adjoint import AdjointTerms
 from prosect.terms.dense import DenseTerms
 from prosect.terms.onward import Onward
 from prosect.terms.reading import Reading, TokenView
@@ -124,6 +125,8 @@ class Collector:
 
     def _shown(self, terms: Terms) -> Terms:
         """Leave out terms that are carried for the sum only: a bias that is dropped, positions of other replays."""
+        if isinstance(terms, AdjointTerms):
+            return terms.without(1) if self._work.drops_bias else terms
         if not isinstance(terms, DenseTerms) or not self._work.whole:
             return terms
         if self._work.sources and self._cut is not None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from prosect.errors import ClosureError
 from prosect.measures.gathering import Gathering
@@ -21,14 +22,15 @@ from prosect.model.tokens import Batch, TokenStream, Unit
 from prosect.running.budget import Budget, Cut, cuts
 from prosect.running.collect import Arrays, Collector
 from prosect.running.giving import Giver
-from prosect.running.listening import Fan, Picker
+from prosect.running.listening import Differentiable, Fan, Picker
 from prosect.running.starts import carrier_of, start_of
 from prosect.running.work import StreamWork
+from prosect.terms.adjoint import AdjointStart
 from prosect.terms.closure import ClosureGauge
 from prosect.terms.dense import DenseTerms
 from prosect.terms.rebuild import working_dtype
-from prosect.terms.replay import Replay, StreamWeights, needs, stream_weights
-from prosect.terms.start import Held, Start, TokenStart
+from prosect.terms.replay import Replay, Sink, StreamWeights, needs, stream_weights
+from prosect.terms.start import Carried, Held, Start, TokenStart
 from prosect.vocab.architecture import Stream
 
 Pair = tuple[Batch, Batch | None]
@@ -220,7 +222,8 @@ class UnitComputer:
             if task.work.encoder is not None and isinstance(start, TokenStart):
                 start, carrier = self._carried(task, task.work.encoder, start, encoder_picker)
                 carriers.append(carrier)
-            replays.append(self._replay(task, start, pickers[task.work.whole]))
+            replay = self._replay(task, start, pickers[task.work.whole])
+            replays.append(Differentiable(replay) if isinstance(start, AdjointStart) else replay)
         fans = {ENCODER: Fan(carriers, [encoder_picker])} if carriers else {}
         return {**fans, "own": Fan(replays, list(pickers.values()))}
 
@@ -239,7 +242,7 @@ class UnitComputer:
             pick=picker,
             gauge=task.gauge,
             start=start,
-            sink=None if work.scopes else collector.take,
+            sink=None if work.scopes else _sink(collector, start),
             scope_sink=collector.take_scope if work.scopes else None,
         )
 
@@ -289,6 +292,18 @@ class UnitComputer:
         if id(stream) not in self._weights:
             self._weights[id(stream)] = stream_weights(self._model.base, stream, self._dtype)
         return self._weights[id(stream)]
+
+
+def _sink(collector: Collector, start: Start) -> Sink:
+    """Collect terms as they are, or told apart where tokens were carried together."""
+    if not isinstance(start, AdjointStart):
+        return collector.take
+
+    def take(layer: int, terms: Carried, state: Tensor) -> None:
+        with torch.no_grad():
+            collector.take(layer, start.read(terms), state)
+
+    return take
 
 
 def _sides(pair: Pair) -> tuple[Batch, Batch]:

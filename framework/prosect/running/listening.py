@@ -76,3 +76,30 @@ class Fan:
     def _forget(self) -> None:
         for picker in self._pickers:
             picker.forget()
+
+
+class Differentiable:
+    """Lets a replay be differentiated, while the forward pass that it listens to is not."""
+
+    def __init__(self, replay: Listener) -> None:
+        self._replay = replay
+
+    def embedded(self, raw: Tensor | None, state: Tensor) -> None:
+        """Hand on the embeddings."""
+        with torch.enable_grad():
+            self._replay.embedded(raw, state)
+
+    def block(self, capture: BlockCapture) -> None:
+        """Hand on one finished block."""
+        with torch.enable_grad():
+            self._replay.block(capture)
+
+    def finished(self, normed: Tensor | None) -> None:
+        """Hand on the output of the final norm."""
+        with torch.enable_grad():
+            self._replay.finished(normed)
+
+    def projected(self, output: Tensor) -> None:
+        """Hand on the output of the final projection."""
+        with torch.enable_grad():
+            self._replay.projected(output)

@@ -11,6 +11,7 @@ import torch
 from prosect.model.tokens import Batch
 from prosect.running.budget import Cut
 from prosect.running.work import StreamWork
+from prosect.terms.adjoint import AdjointStart
 from prosect.terms.factored import FactoredStart
 from prosect.terms.moved import MovedStart
 from prosect.terms.start import InputStart, Start, TokenStart
@@ -46,12 +47,15 @@ def start_of(work: StreamWork, own: Batch, source: Batch, cut: Cut, device: torc
     if rules.span == "block":
         sources = cut.width if rules.crossing else None
         return FactoredStart(causal=stream.causal, labels=beside(stream, rules), sources=sources)
+    if cut.backward:
+        stands = rules.book(Site("input")) if rules.crossing else None
+        return AdjointStart(beside(stream, rules), cut.width, stands)
     labels, slots = _labelled(work, source if rules.crossing else own, cut)
     places, shared = torch.from_numpy(slots).to(device), rules.bias == SHARED
     if not rules.crossing:
         return TokenStart(labels, places, shared=shared)
-    stands = torch.full(own.ids.shape, labels.index(rules.book(Site("input"))), device=device)
-    return TokenStart(labels, stands, encoder_slots=places, shared=shared)
+    held = torch.full(own.ids.shape, labels.index(rules.book(Site("input"))), device=device)
+    return TokenStart(labels, held, encoder_slots=places, shared=shared)
 
 
 def carrier_of(rules: Rules, start: TokenStart, shape: tuple[int, int], device: torch.device) -> TokenStart:

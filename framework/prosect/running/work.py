@@ -161,6 +161,13 @@ class StreamWork:
         return self.rules.span == "stack" and self.rules.bias != SHARED
 
     @property
+    def backward(self) -> bool:
+        """Whether one backward pass tells tokens apart: all that is read is what they give to a sentence's logits."""
+        if not self.cuttable or self.encoder is not None or self.head is None or self.head.reads == "token":
+            return False
+        return bool(self.measures) and all(measure.reads == "logits" for measure in self.measures)
+
+    @property
     def whole(self) -> bool:
         """Whether sentences must stay whole and padded, because the terms of other tokens are mixed in."""
         return self.split or (self.rules is not None and self.rules.start != "input")

@@ -64,6 +64,10 @@ class ClosureGauge:
 
     def check(self, place: str, terms: Terms, state: Float[Tensor, "*token hidden"]) -> None:
         """Measure one step; what is too wide is told by `settle`, after the batch."""
+        with torch.no_grad():
+            self._check(place, terms, state)
+
+    def _check(self, place: str, terms: Terms, state: Tensor) -> None:
         gaps = gap(terms, state)
         excess = (gaps / self._amplification(gaps, terms, state)).nan_to_num(nan=float("inf"))
         self._places.append(place)

@@ -31,6 +31,8 @@ class DenseTerms:
         These are some of the labels only: what is booked under others is left to their own replay.
     slots
         Where labels are tokens: the place of each token's label, -1 for tokens under none of these labels.
+    gates
+        A factor of 1 for each source token on the value bias that it brings along; derivatives are taken for it.
     """
 
     def __init__(
@@ -40,11 +42,12 @@ class DenseTerms:
         *,
         partial: bool = False,
         slots: Int[Tensor, "batch source"] | None = None,
+        gates: Float[Tensor, "batch source"] | None = None,
     ) -> None:
         self._components = components
         self._vectors = vectors
         self._partial = partial
-        self._slots = slots
+        self._slots, self._gates = slots, gates
         self._place = {component: place for place, component in enumerate(components)}
 
     @classmethod
@@ -83,6 +86,10 @@ class DenseTerms:
         """Multiply every term by one number per token and one per coordinate."""
         self._vectors *= inverse * gain
 
+    def times(self, factor: Float[Tensor, "*token hidden"] | Float[Tensor, ""]) -> None:
+        """Multiply every term coordinate by coordinate."""
+        self._vectors *= factor
+
     def centre(self) -> None:
         """Subtract from every term its own mean over ``hidden``."""
         self._vectors -= self._vectors.mean(dim=-1, keepdim=True)
@@ -108,13 +115,29 @@ class DenseTerms:
         shape = weights.shape
         labels, batch, _, _ = self._vectors.shape
         out = self._vectors.new_empty(labels, batch, alpha.shape[2], weights.output.weight.shape[-1])
-        for some in self._chunks(3 * shape.heads * shape.head_dim):
-            torch.matmul(_mixed(self._vectors[some], alpha, weights), weights.output.weight, out=out[some])
+        for some in self._chunks(4 * shape.heads * shape.head_dim):
+            out[some] = _mixed(self._vectors[some], alpha, weights) @ weights.output.weight
         if value_bias and weights.value_bias_share is not None and self._slots is not None:
-            shares = torch.einsum("bhij,hd->bjid", alpha, weights.value_bias_share)
-            row, source = torch.nonzero(self._slots >= 0, as_tuple=True)
-            out.index_put_((self._slots[row, source], row), shares[row, source], accumulate=True)
+            self._add_value_biases(out, alpha, weights.value_bias_share)
         return self.with_vectors(out)
+
+    def _add_value_biases(
+        self,
+        out: Float[Tensor, "component batch token hidden"],
+        alpha: Float[Tensor, "batch head token source"],
+        share: Float[Tensor, "head hidden"],
+    ) -> None:
+        """Add what b_V brings along from every source token to the term of that token, some sources at a time."""
+        if self._slots is None:
+            return
+        gated = alpha if self._gates is None else alpha * self._gates[:, None, None, :]
+        size = max(1, CHUNK_BYTES // max(1, 2 * out[0].numel() * out.element_size()))
+        for start in range(0, alpha.shape[-1], size):
+            some = slice(start, start + size)
+            brought = torch.einsum("bhij,hd->bjid", gated[..., some], share)
+            slots = self._slots[:, some]
+            row, source = torch.nonzero(slots >= 0, as_tuple=True)
+            out.index_put_((slots[row, source], row), brought[row, source], accumulate=True)
 
     def fed_forward(self, lin: Linearised, bias: Component) -> DenseTerms:
         """Send every term through a feed-forward block made linear; its constant part is booked under ``bias``."""
@@ -156,7 +179,7 @@ class DenseTerms:
 
     def with_vectors(self, vectors: Float[Tensor, "component *token hidden"]) -> DenseTerms:
         """Make terms of other vectors under the same labels."""
-        return DenseTerms(self._components, vectors, partial=self._partial, slots=self._slots)
+        return DenseTerms(self._components, vectors, partial=self._partial, slots=self._slots, gates=self._gates)
 
     def _chunks(self, width: int) -> Iterator[slice]:
         """Cut the labels so that ``width`` numbers per token and label stay within the budget."""

@@ -36,11 +36,18 @@ def share_abs_dot(
     own
         True at the term that holds the token itself; exactly one per token.
     """
-    weights = torch.einsum("k...d,...d->k...", terms, bias.expand(terms.shape[1:])).abs()
-    total = weights.sum(dim=0)
-    weights = torch.where(total > 0, weights / torch.where(total > 0, total, 1.0), own.to(weights.dtype))
+    weights = shares(torch.einsum("k...d,...d->k...", terms, bias.expand(terms.shape[1:])), own)
     for place, weight in enumerate(weights):
         terms[place] += weight.unsqueeze(-1) * bias
+
+
+def shares(
+    products: Float[Tensor, " component *token"], own: Bool[Tensor, " component *token"]
+) -> Float[Tensor, " component *token"]:
+    """Shares of terms in a bias, from its dot products with them: w_k = |b.t_k| / sum_l |b.t_l|."""
+    weights = products.abs()
+    total = weights.sum(dim=0)
+    return torch.where(total > 0, weights / torch.where(total > 0, total, 1.0), own.to(weights.dtype))
 
 
 class SharedTerms:
@@ -60,9 +67,7 @@ class SharedTerms:
         The bias waits until these terms are added to others, or pass a norm.
     """
 
-    def __init__(
-        self, terms: DenseTerms, own: Bool[Tensor, "component batch token"], *, deferred: bool = False
-    ) -> None:
+    def __init__(self, terms: DenseTerms, own: Bool[Tensor, " component *token"], *, deferred: bool = False) -> None:
         self._terms, self._own, self._deferred = terms, own, deferred
         self._waiting: Tensor | None = None
 
@@ -106,6 +111,21 @@ class SharedTerms:
         """Subtract from every term its own mean over ``hidden``."""
         self._settle()
         self._terms.centre()
+
+    def times(self, factor: Tensor) -> None:
+        """Multiply every term coordinate by coordinate."""
+        self._settle()
+        self._terms.times(factor)
+
+    def rows(self, rows: Bool[Tensor, "batch token"]) -> SharedTerms:
+        """Take some tokens, on one axis; the vectors are copied."""
+        own = self._own[:, rows]
+        return SharedTerms(DenseTerms(self.components, self._terms.dense()[:, rows]), own)
+
+    @property
+    def own(self) -> Bool[Tensor, " component *token"]:
+        """True at the term that holds the token itself."""
+        return self._own
 
     def mapped(self, weight: Float[Tensor, "hidden out"]) -> SharedTerms:
         """Send every term through the same linear map t W."""
