@@ -1,7 +1,6 @@
 """What heads moved from each source token, kept factored, beside explicit vectors and beside whole heads."""
 
 import dataclasses
-from functools import cache
 
 import pytest
 import torch
@@ -10,92 +9,18 @@ from hypothesis import strategies as st
 
 from prosect.api import Rules
 from prosect.errors import RunError
-from prosect.model.capture import StreamTap
-from prosect.model.forward import eager_attention, forward
-from prosect.model.load import wrap_module
-from prosect.plugins.registry import implementation, load_registry
 from prosect.terms import addends
-from prosect.terms.closure import ClosureGauge
 from prosect.terms.dense import DenseTerms
 from prosect.terms.moved import MovedStart
-from prosect.terms.replay import Replay, needs, stream_weights
 from prosect.terms.start import InputStart
-from prosect.testing.models import small_module
 from prosect.vocab.components import Site
 from prosect.vocab.rules import split_heads
-from prosect_plugins.architectures import (
-    bert,
-    bloom,
-    gemma2,
-    gpt2,
-    gpt_oss,
-    gptj,
-    llama,
-    marian,
-    mixtral,
-    olmo2,
-    opt,
-    t5,
-)
 from prosect_plugins.decompositions.sum_of_factors import by_head
-from support.replays import feed_of
-
-BLOCKS = {
-    "post-norm": bert.EXAMPLE,
-    "pre-norm": gpt2.EXAMPLE,
-    "grouped": llama.EXAMPLE,
-    "parallel": gptj.EXAMPLE,
-    "sandwich": gemma2.EXAMPLE,
-    "normed addends": olmo2.EXAMPLE,
-    "normed residual": {**bloom.EXAMPLE, "apply_residual_connection_post_layernorm": True},
-    "sinks": gpt_oss.EXAMPLE,
-    "experts": mixtral.EXAMPLE,
-    "projected": {**opt.EXAMPLE, "do_layer_norm_before": False, "word_embed_proj_dim": 16},
-}
-CASES = [
-    *((name, "main", "attention") for name in BLOCKS),
-    *((name, *which) for name in ("marian", "t5") for which in (("encoder", "attention"), ("decoder", "attention"))),
-    *((name, "decoder", "cross_attention") for name in ("marian", "t5")),
-]
-CONFIGS = {**BLOCKS, "marian": marian.EXAMPLE, "t5": t5.EXAMPLE}
-# Norms in float32; or a softmax in float32, whose rows sum to 1 only to 1e-8.
-LOOSE = ("grouped", "sandwich", "normed addends", "sinks", "experts", "t5", "normed residual", "projected")
-
-
-@cache
-def model(name):
-    return wrap_module(small_module(CONFIGS[name], torch.float64), None)
-
-
-def described(name, stream):
-    config = model(name).config
-    return implementation(load_registry().architecture_for(config["model_type"]))(config).stream(stream)
+from support.block_orders import CASES, LOOSE, asked, described, replayed
 
 
 def table(kind, **changes):
     return Rules(book=by_head, heads=True, per_source=kind, **changes)
-
-
-def replayed(name, stream_name, rules, ids, start, mask=None):
-    """Terms of every layer, and the states that they sum to."""
-    stream, found = described(name, stream_name), {}
-    gauge = ClosureGauge(1e-5 if name in LOOSE else 1e-9)
-    gauge.real = None if mask is None else mask.bool()
-    replay = Replay(
-        stream=stream,
-        rules=rules,
-        weights=stream_weights(model(name).base, stream, torch.float64),
-        layers=range(stream.layers + 1),
-        pick=lambda captured: captured.double(),
-        gauge=gauge,
-        start=start(stream),
-        sink=lambda layer, terms, state: found.update({layer: (terms.copy(), state)}),
-    )
-    tap = StreamTap(model(name).base, stream, needs(rules, stream), replay)
-    with eager_attention(model(name)), tap.attached():
-        forward(model(name), feed_of(model(name), ids, stream_name, mask))
-    gauge.settle()
-    return found
 
 
 class Explicit(MovedStart):
@@ -122,17 +47,6 @@ def by_hand(self, own, seen):
             left = left - vectors[-1]
     bias = self.rules.book(Site("bias", seen.number, part=shape.kind))
     return DenseTerms((*labels, bias), torch.stack([*vectors, left]))
-
-
-def asked(terms, state):
-    return {
-        "norm": terms.norm(),
-        "dot": terms.dot(state),
-        "distance": terms.distance(state),
-        "l1": terms.reduced(lambda t, y: (t - y).abs().sum(-1), state),
-        "dense": terms.dense(),
-        "sum": terms.sum(),
-    }
 
 
 @settings(max_examples=25, deadline=None)

@@ -14,6 +14,7 @@ from prosect.running.work import StreamWork
 from prosect.terms.adjoint import AdjointStart
 from prosect.terms.factored import FactoredStart
 from prosect.terms.moved import MovedStart
+from prosect.terms.once import OnceStart, booked_once
 from prosect.terms.start import InputStart, Start, TokenStart
 from prosect.vocab.architecture import Stream
 from prosect.vocab.components import BIAS, Component, Site
@@ -42,8 +43,7 @@ def start_of(work: StreamWork, own: Batch, source: Batch, cut: Cut, device: torc
     if stream is None or rules is None:
         raise RuntimeError("nothing to replay")
     if rules.start == "input":
-        split = MovedStart(stream, rules, cut.width if rules.crossing else None)
-        return InputStart(stream, rules) if rules.per_source is None else split
+        return _input_start(stream, rules, cut)
     if rules.span == "block":
         sources = cut.width if rules.crossing else None
         return FactoredStart(causal=stream.causal, labels=beside(stream, rules), sources=sources)
@@ -56,6 +56,12 @@ def start_of(work: StreamWork, own: Batch, source: Batch, cut: Cut, device: torc
         return TokenStart(labels, places, shared=shared)
     held = torch.full(own.ids.shape, labels.index(rules.book(Site("input"))), device=device)
     return TokenStart(labels, held, encoder_slots=places, shared=shared)
+
+
+def _input_start(stream: Stream, rules: Rules, cut: Cut) -> Start:
+    if rules.per_source is not None:
+        return MovedStart(stream, rules, cut.width if rules.crossing else None)
+    return OnceStart(stream, rules) if booked_once(stream, rules) else InputStart(stream, rules)
 
 
 def carrier_of(rules: Rules, start: TokenStart, shape: tuple[int, int], device: torch.device) -> TokenStart:

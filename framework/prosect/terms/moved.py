@@ -27,6 +27,7 @@ from torch import Tensor
 from prosect.errors import RunError
 from prosect.model.weights import AttentionWeights
 from prosect.terms.dense import DenseTerms
+from prosect.terms.passed import Passed
 from prosect.terms.terms import Reduction, Terms
 from prosect.vocab.architecture import Stream
 from prosect.vocab.components import Component, Site
@@ -49,28 +50,24 @@ class Moved:
         v, shape (batch, source, head, head_dim); fewer heads where queries are grouped.
     output
         W_O, shape (head, head_dim, hidden).
-    row
-        r, shape (batch, token, 1).
     passed
-        A, step by step: a vector is a gain, None is the subtraction of the mean, a matrix a linear map.
+        r and A.
     """
 
     labels: tuple[Component, ...]
     alpha: Float[Tensor, "batch head token source"]
     values: Float[Tensor, "batch source kv_head head_dim"]
     output: Float[Tensor, "head head_dim hidden"]
-    row: Float[Tensor, "batch token 1"]
-    passed: tuple[Tensor | None, ...] = ()
+    passed: Passed
+
+    @property
+    def row(self) -> Float[Tensor, "batch token 1"]:
+        """Return r."""
+        return self.passed.row
 
     def projection(self) -> Float[Tensor, "head head_dim out"]:
         """W_O A."""
-        folded = self.output
-        for step in self.passed:
-            if step is None:
-                folded = folded - folded.mean(dim=-1, keepdim=True)
-            else:
-                folded = folded @ step if step.dim() == 2 else folded * step  # noqa: PLR2004 - a matrix
-        return folded
+        return self.passed.mapped(self.output)
 
     def total(self) -> Float[Tensor, "batch token out"]:
         """Sum over heads and source tokens."""
@@ -98,24 +95,9 @@ class Moved:
                 weights = (self.alpha[:, head, queries] * self.row[:, queries]).unsqueeze(-1)
                 yield head, queries, weights * vectors[:, None]
 
-    def normalised(self, inverse: Tensor, gain: Tensor) -> Moved:
-        """Pass a norm's scales."""
-        row, last = self.row * inverse, self.passed[-1] if self.passed else None
-        if last is None or last.dim() == 2:  # noqa: PLR2004 - a matrix
-            return replace(self, row=row, passed=(*self.passed, gain))
-        return replace(self, row=row, passed=(*self.passed[:-1], last * gain))
-
-    def centred(self) -> Moved:
-        """Subtract each term's mean."""
-        return replace(self, passed=(*self.passed, None))
-
-    def mapped(self, weight: Tensor) -> Moved:
-        """Pass a linear map."""
-        return replace(self, passed=(*self.passed, weight))
-
-    def scaled(self, factor: float) -> Moved:
-        """Multiply by a number."""
-        return self if factor == 1.0 else replace(self, row=self.row * factor)
+    def passing(self, step: Callable[[Passed], Passed]) -> Moved:
+        """Pass a step of the replay."""
+        return replace(self, passed=step(self.passed))
 
     def _values(self) -> Float[Tensor, "batch source head head_dim"]:
         group = self.output.shape[0] // self.values.shape[2]
@@ -175,24 +157,24 @@ class MovedTerms:
             self.rest.add_terms(other, scale)
             return
         self.rest.add_terms(other.rest, scale)
-        self.parts = (*self.parts, *(part.scaled(scale) for part in other.parts))
+        self.parts = (*self.parts, *(part.passing(lambda passed: passed.scaled(scale)) for part in other.parts))
         self.total = self.total + other.total * scale
 
     def normalise(self, inverse: Float[Tensor, "batch token 1"], gain: Float[Tensor, "*hidden"]) -> None:
         """Multiply every term by one number per token and one per coordinate."""
         self.rest.normalise(inverse, gain)
-        self.parts = tuple(part.normalised(inverse, gain) for part in self.parts)
+        self.parts = tuple(part.passing(lambda passed: passed.normalised(inverse, gain)) for part in self.parts)
         self.total = self.total * (inverse * gain)
 
     def centre(self) -> None:
         """Subtract from every term its own mean over ``hidden``."""
         self.rest.centre()
-        self.parts = tuple(part.centred() for part in self.parts)
+        self.parts = tuple(part.passing(Passed.centred) for part in self.parts)
         self.total = self.total - self.total.mean(dim=-1, keepdim=True)
 
     def mapped(self, weight: Float[Tensor, "hidden out"]) -> MovedTerms:
         """Send every term through the same linear map."""
-        parts = tuple(part.mapped(weight) for part in self.parts)
+        parts = tuple(part.passing(lambda passed: passed.through(weight)) for part in self.parts)
         return replace(self, rest=self.rest.mapped(weight), parts=parts, total=self.total @ weight)
 
     def attended(self, *_arguments: object, **_keywords: object) -> MovedTerms:
@@ -284,8 +266,8 @@ def moved(
     """
     shape = weights.shape
     values = (states @ weights.value.weight).reshape(*states.shape[:-1], shape.kv_heads, shape.head_dim)
-    row = torch.ones_like(alpha[:, 0, :, :1])
-    part = Moved(labels, alpha, values, weights.output_heads, row)
+    passed = Passed(torch.ones_like(alpha[:, 0, :, :1]))
+    part = Moved(labels, alpha, values, weights.output_heads, passed)
     total = part.total()
     return MovedTerms(labels, alpha.shape[-1], DenseTerms.zeros((bias,), total), total, (part,))
 
