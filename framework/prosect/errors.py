@@ -62,7 +62,19 @@ class SpecError(UsageError):
 
 
 class PluginError(UsageError):
-    """A plugin is broken, absent, or claims a name that another one has."""
+    """A plugin is broken, absent, or claims a name that another one has.
+
+    Attributes
+    ----------
+    plain
+        The message without the suggestion.
+    suggestion
+        The nearest valid name, where there is one.
+    """
+
+    def __init__(self, message: str, suggestion: str | None = None) -> None:
+        self.plain, self.suggestion = message, suggestion
+        super().__init__(f"{message}; did you mean {suggestion!r}?" if suggestion else message)
 
 
 class StoreError(UsageError):

@@ -141,7 +141,9 @@ def test_from_a_plan_to_results_and_back(call, folder):
     before = sorted(path.stat().st_mtime_ns for path in Path("results.zarr").rglob("*"))
     code, out, error = call("run", "spec.yaml", *change)
     assert (code, out) == (2, "")
-    assert "tiny/factors: layers.main.2 was 2 and is now absent; --replace tiny/factors computes it again" in error
+    assert (
+        "tiny/factors: layers.main was [0, 1, 2] and is now [0, 1]; --replace tiny/factors computes it again" in error
+    )
     assert sorted(path.stat().st_mtime_ns for path in Path("results.zarr").rglob("*")) == before
     assert first_step(call, *change)["state"] == "changed"
     code, out, _ = call("run", "spec.yaml", *change, "--replace", "tiny/factors", "--quiet")
@@ -161,3 +163,19 @@ def test_steps_beyond_the_first_few_are_named_by_their_number(call):
 def test_a_step_without_a_fitting_variable_has_no_table(call, folder):
     code, out, _ = call("run", "spec.yaml", "--quiet", "--set", "analyses.factors.metrics=[dot]")
     assert (code, out) == (0, f"1 step computed; results: {folder / 'results.zarr'}\n")
+
+
+def test_a_model_that_is_not_at_hand_stops_no_counting_of_others(call, folder):
+    (folder / "more.yaml").write_text("prosect: 1\ninclude: [spec.yaml]\nmodels: {far: {load: owner/name}}\n")
+    code, out, error = call("plan", "more.yaml", "--tokenise", "--set", "analyses.factors.decomposition=none")
+    assert (code, error) == (0, "")
+    tokens = {line.split()[0]: line.split()[1] for line in out.splitlines()[1:3]}
+    assert tokens["far/factors"].startswith("~")
+    assert not tokens["tiny/factors"].startswith("~")
+
+
+def test_a_fault_of_a_corpus_names_it_and_the_model(call, folder):
+    (folder / "ids.jsonl").write_text("\n")
+    for command in (("run", "spec.yaml"), ("plan", "spec.yaml", "--tokenise")):
+        code, _, error = call(*command)
+        assert (code, error) == (2, "prosect: error: model 'tiny', corpus 'ids': the corpus has no sentence\n")

@@ -10,6 +10,10 @@ from textwrap import dedent
 import pytest
 
 from prosect.errors import Problem
+from prosect.plugins.declarations import BrokenPlugin, Origin
+from prosect.plugins.loading import LoadedPlugin
+from prosect.plugins.registry import Registry
+from support.fake_plugins import decomposition, metric, registry
 
 BASE = """\
 prosect: 1
@@ -417,3 +421,45 @@ def test_a_spec_of_a_notebook_has_the_same_problems_without_places(folder, probl
     assert str(problem).startswith("analyses.a.decomposition: there is no decomposition 'part'; known: ")
     assert str(problem).endswith("; did you mean 'parts'?")
     assert (problem.file, problem.line) == (None, None)
+
+
+def test_a_store_that_is_a_file_is_a_problem_like_any_other(folder, problems):
+    (folder / "spec.yaml").write_text(BASE.replace("parts}", "part}") + "store: {path: a.txt}\n", encoding="utf-8")
+    found = [f"{problem.line}:{problem.column} {problem.path}" for problem in problems("spec.yaml")]
+    assert found == ["7:33 analyses.a.decomposition", "8:15 store.path"]
+
+
+def test_metrics_of_maps_need_maps(problems):
+    analyses = {
+        "a": {"corpus": "c", "decomposition": "parts", "metrics": ["norm", "map"]},
+        "b": {"corpus": "c", "decomposition": "whole", "metrics": ["map"]},
+        "c": {"corpus": "c", "decomposition": "block_maps"},
+    }
+    more = (
+        metric("map", ("token", "source"), requires=frozenset({"maps"})),
+        decomposition("block_maps", "block_map_rules", metrics=("map",), first_layer=1),
+    )
+    found = problems(analyses=analyses, registry=registry(*more))
+    assert [(problem.path, problem.message) for problem in found] == [
+        (
+            "analyses.a.metrics.1",
+            "'map' reads maps of tokens to tokens, and 'parts' gives none: use it with block_maps",
+        ),
+        (
+            "analyses.b.metrics.0",
+            "'map' reads maps of tokens to tokens, and 'whole' gives none: use it with block_maps",
+        ),
+    ]
+
+
+def test_a_suggestion_inside_the_reason_of_a_broken_plugin_is_not_that_of_the_name(problems):
+    origin = Origin("bad", "1.0", "bad")
+    fault = BrokenPlugin(origin, "'prosect_metrix' is no hook; did you mean 'prosect_metrics'?; see docs")
+    base = registry()
+    broken = Registry.of([*base.plugins, LoadedPlugin(origin, broken=(fault,))])
+    analyses = {"a": {"corpus": "c", "decomposition": "parts", "metrics": ["cosin"]}}
+    (problem,) = problems(analyses=analyses, registry=broken)
+    assert problem.suggestion == "cosine"
+    assert problem.message.endswith(
+        "which is broken: 'prosect_metrix' is no hook; did you mean 'prosect_metrics'?; see docs"
+    )

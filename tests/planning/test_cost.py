@@ -138,3 +138,8 @@ def test_nothing_is_counted_for_a_spec_that_is_wrong(problems):
         raise AssertionError
 
     problems(counter=count, replace=["x/y"])
+
+
+def test_a_counter_that_cannot_count_leaves_the_estimate(planned):
+    found = cost(planned, counter=lambda model, corpus: None)
+    assert (found.tokens, found.exact) == (40 // 4, False)

@@ -42,8 +42,7 @@ def test_nested_values_become_dotted_names():
         "a.c": [],
         "d.x.name": "x",
         "d.x.y": 2,
-        "e.0": 5,
-        "e.1": 6,
+        "e": [5, 6],
         "f.0.name": "x",
         "f.1.name": "x",
     }

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from prosect.errors import ModelError
-from prosect.planning.sources import hub_cache, locate, read_config
+from prosect.planning.sources import commit_of, hub_cache, locate, read_config
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -121,3 +121,9 @@ def test_a_damaged_configuration_is_an_error(folder, content, says):
     (folder / "toy" / "config.json").write_text(content)
     with pytest.raises(ModelError, match=says):
         read_config(folder / "toy")
+
+
+def test_the_commit_of_a_cached_model_is_known(hub, folder):
+    assert commit_of(locate("owner/name", "main", Path())) == COMMIT
+    assert commit_of(folder / "toy") is None
+    assert commit_of(None) is None

@@ -194,3 +194,9 @@ def test_a_damaged_record_is_an_error(planned, folder, step, text):
 def test_a_plan_writes_nothing_into_the_store(planned, folder):
     planned(out=OUT)
     assert not (folder / OUT).exists()
+
+
+def test_layers_are_named_as_a_whole(planned, folder, step):
+    remember(folder, step, state="finished", units=8)
+    _, why = judged(planned, analyses={"a": {"corpus": "c", "decomposition": "parts", "layers": [1, 2]}})
+    assert why == "layers.main was [0, 1, 2, 3, 4, 5, 6] and is now [1, 2]; --replace m/a computes it again"

@@ -6,7 +6,7 @@ import pytest
 
 from prosect.plugins import loading
 from prosect.plugins.declarations import BrokenPlugin
-from prosect.plugins.loading import LoadedPlugin, load_plugins
+from prosect.plugins.loading import LoadedPlugin, guarded, load_plugins
 
 
 def loaded(distribution: str) -> LoadedPlugin:
@@ -149,3 +149,10 @@ def test_heavy_libraries_that_a_plugin_imports_are_noted(install, source, monkey
     install("slow", {"a_heavy_library": "", "slow_plugin": heavy}, {"slow": "slow_plugin"})
     assert loaded("slow").heavy == ("a_heavy_library",)
     assert loaded("light").heavy == ()
+
+
+def test_what_a_plugin_raises_is_told_in_one_line():
+    def fail() -> None:
+        raise RuntimeError("one\n  two")
+
+    assert str(guarded(fail)).startswith("RuntimeError: one two (")

@@ -138,7 +138,7 @@ def test_maps_run_and_close_on_every_family_and_stream(tmp_path, family, spec, c
 
 
 def test_a_metric_of_maps_is_refused_for_other_terms(tmp_path):
-    with pytest.raises(UsageError, match="attention_norms or attention_maps"):
+    with pytest.raises(UsageError, match="use it with attention_maps, attention_norms"):
         run(tmp_path, "bert", "sum_of_factors", metrics=["mixing_ratio"])
 
 

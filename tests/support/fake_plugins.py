@@ -115,6 +115,11 @@ def map_rules(options: MapOptions, stream: Stream) -> Rules:
     return Rules(book=lambda _: label, start="tokens", attention="propagate", scopes=options.scopes)
 
 
+def block_map_rules(_options: StreamOptions, _stream: Stream) -> Rules:
+    """Give every token a label, anew in each block."""
+    return Rules(book=lambda _: BIAS, start="tokens", span="block", attention="propagate")
+
+
 def refuse_rules(_options: StreamOptions, stream: Stream) -> Rules:
     """Refuse every stream."""
     raise UsageError(f"needs a causal model, and {stream.name} is not causal")

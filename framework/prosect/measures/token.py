@@ -9,13 +9,14 @@ from typing import Any, Literal, cast
 import numpy as np
 from torch import Tensor
 
-from prosect.errors import UsageError
+from prosect.errors import PluginError, UsageError
 from prosect.measures.accumulator import Axis
 from prosect.planning.model import Bound
 from prosect.plugins.declarations import MetricDeclaration, Variable
 from prosect.plugins.registry import implementation
 from prosect.terms.terms import Terms
 from prosect.vocab.components import Component
+from prosect.vocab.dims import TOKEN
 
 TokenMetric = Callable[[Terms, Tensor, Any], Tensor | Mapping[str, Tensor]]
 
@@ -58,8 +59,29 @@ class Measure:
 
     def __call__(self, terms: Terms, total: Tensor) -> dict[str, Tensor]:
         """Measure one layer; every variable has the axes of its declaration, ``token`` in their place."""
-        result = self.function(terms, total, self.bound.options)
-        return dict(result) if isinstance(result, Mapping) else {self.variables[0].name: result}
+        try:
+            result = self.function(terms, total, self.bound.options)
+        except UsageError as error:
+            raise UsageError(f"metric {self.bound.name!r}: {error}") from error
+        found = dict(result) if isinstance(result, Mapping) else {self.variables[0].name: result}
+        self._check(found, total)
+        return found
+
+    def _check(self, found: Mapping[str, object], total: Tensor) -> None:
+        """PluginError where something else came than was declared."""
+        wanted = {variable.name: variable for variable in self.variables}
+        if set(found) != set(wanted):
+            raise PluginError(f"metric {self.bound.name!r} gave {sorted(found)}, declared are {sorted(wanted)}")
+        tokens = tuple(total.shape[:-1])
+        for name, variable in wanted.items():
+            shape = tuple(values.shape) if isinstance(values := found[name], Tensor) else ()
+            at = variable.dims.index(TOKEN)
+            theirs = tokens if variable.of_source else shape[at : at + len(tokens)]
+            if len(shape) != len(variable.dims) - 1 + len(tokens) or theirs != tokens:
+                raise PluginError(
+                    f"metric {self.bound.name!r} gave {name!r} with the shape {shape}; declared is {variable.dims}, "
+                    f"where 'token' stands for {tokens}"
+                )
 
 
 def load_measures(metrics: Sequence[Bound[MetricDeclaration]]) -> tuple[Measure, ...]:

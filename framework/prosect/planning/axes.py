@@ -36,6 +36,8 @@ class Axes:
         The tokens are the encoder's.
     labels
         The labels themselves; None where they are tokens or values of an annotation.
+    maps
+        They are terms of single blocks by source token, which stay factored.
     """
 
     components: int | None
@@ -45,6 +47,7 @@ class Axes:
     annotation: str | None = None
     crossing: bool = False
     labels: tuple[Component, ...] | None = None
+    maps: bool = False
 
 
 def axes_by_stream(step: Step) -> Mapping[str, Axes] | None:
@@ -84,7 +87,8 @@ def _axes(stream: Stream, rules: Rules) -> Axes:
             labels=labels,
         )
     rest = [label for label in beside(stream, rules) if label != BIAS or rules.bias == "own"]
-    return Axes(components=len(rest), by_token=True, scopes=scopes, crossing=rules.crossing)
+    maps = rules.span == "block"
+    return Axes(components=len(rest), by_token=True, scopes=scopes, crossing=rules.crossing, maps=maps)
 
 
 def _rules(decomposition: Bound[DecompositionDeclaration], stream: Stream) -> Rules | None:

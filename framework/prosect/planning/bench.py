@@ -55,8 +55,7 @@ class Bench:
         try:
             return find(name)
         except PluginError as error:
-            message, _, meant = str(error).partition("; did you mean ")
-            self.note(path, message, suggestion=meant.strip("'?") or None, code="wrong-name")
+            self.note(path, error.plain, suggestion=error.suggestion, code="wrong-name")
             return None
 
     def bind(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from prosect.errors import Problem, SpecError, StoreError
@@ -90,8 +91,8 @@ def plan_request(request: Request) -> Plan:
     steps = plan_steps(bench, Parts(models=models, corpora=corpora))
     derived = plan_derived(bench, steps, _stored(draft, request.out))
     _check_replaced(bench, (*steps, *derived), request.replace)
+    store = _store(bench, request.out)
     steps = with_costs(bench, steps, request.counter)
-    store = store_path(draft, request.out)
     plan = Plan(
         spec=draft.spec(),
         source=draft.text,
@@ -132,6 +133,16 @@ def complete(plan: Plan, *, registry: Registry | None = None, supplied: Mapping[
     plan = replace(plan, models=tuple(found.model for found in models.values()), steps=steps)
     replaced = {step.node for step in plan.everything if step.state == "replace"}
     return judged(plan, Contents(verify=True), replaced, supplied)
+
+
+def _store(bench: Bench, out: str | os.PathLike[str] | None) -> Path | None:
+    try:
+        return store_path(bench.draft, out)
+    except StoreError as error:
+        if out is not None:
+            raise
+        bench.note(("store", "path"), str(error), code="store")
+        return None
 
 
 def _stored(draft: Draft, out: str | os.PathLike[str] | None) -> Mapping[str, StepRecord]:

@@ -19,8 +19,8 @@ from prosect.plugins.declarations import MetricDeclaration, Sizes, node_dims
 from prosect.vocab import dims
 from prosect.vocab.architecture import fed_stream
 
-#: Counts the tokens of each stream: (model, corpus) -> stream -> tokens.
-TokenCounter = Callable[[PlannedModel, PlannedCorpus], Mapping[str, int]]
+#: Counts the tokens of each stream: (model, corpus) -> stream -> tokens; None where the model is not at hand.
+TokenCounter = Callable[[PlannedModel, PlannedCorpus], Mapping[str, int] | None]
 
 BYTES_PER_TOKEN: Final = 4
 #: A token id in JSON takes about five digits, a comma and a blank.
@@ -43,11 +43,12 @@ class _Array:
 def step_cost(step: Step, axes: Mapping[str, Axes] | None, counter: TokenCounter | None = None) -> Cost:
     """Estimate the cost of a step, or count its tokens where a counter is given; ``axes`` as of `axes_by_stream`."""
     streams = [shape.name for shape in shapes(step.model) or (Shape(name="main", layers=0),)]
-    counted = counter(step.model, step.corpus) if counter else _estimated(step.corpus, streams)
-    tokens = {name: counted.get(name) for name in streams}
+    counted = counter(step.model, step.corpus) if counter else None
+    found = _estimated(step.corpus, streams) if counted is None else counted
+    tokens = {name: found.get(name) for name in streams}
     size = None if axes is None else _bytes(step, axes, tokens)
     state = _state(step, axes, tokens) if accumulators(step) else 0
-    return Cost(tokens=_sum(tokens.values()), bytes=size, exact=counter is not None, state=state)
+    return Cost(tokens=_sum(tokens.values()), bytes=size, exact=counted is not None, state=state)
 
 
 def _bytes(step: Step, axes: Mapping[str, Axes], tokens: Mapping[str, int | None]) -> int | None:

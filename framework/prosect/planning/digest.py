@@ -35,7 +35,12 @@ def unknown_parts(config: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def flat(value: object, name: str = "") -> dict[str, Any]:
-    """Flatten nested mappings and lists: dotted name -> scalar; empty ones stay, items go by name or number."""
+    """Flatten nested mappings and lists: dotted name -> scalar; items go by name or number.
+
+    Empty ones stay, and so do lists of numbers, which mean something as a whole.
+    """
+    if isinstance(value, list | tuple) and value and all(isinstance(item, int) for item in value):
+        return {name: list(value)}
     children = dict(_children(value))
     if not children:
         return {name: value}

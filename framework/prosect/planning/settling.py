@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -72,6 +72,8 @@ def _axes(bench: Bench, step: Step) -> Mapping[str, Axes] | None:
     for name, found in (axes or {}).items():
         if found.labels is not None:
             _check_own_axes(bench, step, name, found.labels)
+    if axes and not any(found.maps for found in axes.values()):
+        _check_maps(bench, step)
     for annotation in {found.annotation for found in (axes or {}).values()} - {None}:
         _check_annotation(bench, step, str(annotation))
     return axes
@@ -96,6 +98,24 @@ def _check_own_axes(bench: Bench, step: Step, stream: str, labels: tuple[Compone
                     f"{metric.name!r} and another metric of this analysis mean different things by the dimension "
                     f"{dim!r}: give them the same option, or put them into two analyses",
                 )
+
+
+def _check_maps(bench: Bench, step: Step) -> None:
+    """Note metrics of maps where there are none."""
+    path: KeyPath = ("analyses", step.analysis)
+    named = bench.draft.analyses[step.analysis].metrics is not None
+    for index, metric in enumerate(step.metrics):
+        if "maps" in metric.declaration.requires:
+            others = ", ".join(_with_maps(bench))
+            message = f"{metric.name!r} reads maps of tokens to tokens, and {step.decomposition.name!r} gives none"
+            at = (*path, "metrics", index) if named else (*path, "decomposition")
+            bench.note(at, f"{message}: use it with {others}" if others else message, code="maps")
+
+
+def _with_maps(bench: Bench) -> Iterator[str]:
+    """Decompositions that measure maps by default."""
+    reading = {one.name for one in bench.registry.declarations("metrics") if "maps" in one.requires}
+    yield from (one.name for one in bench.registry.declarations("decompositions") if reading & set(one.metrics))
 
 
 def _check_annotation(bench: Bench, step: Step, name: str) -> None:

@@ -14,6 +14,7 @@ from prosect.errors import ModelError
 
 CONFIG: Final = "config.json"
 _PACKAGE: Final = "package:"
+_SNAPSHOTS: Final = "snapshots"
 _HUB_ID: Final = re.compile(r"[\w.-]+(/[\w.-]+)?", re.ASCII)
 
 
@@ -103,8 +104,13 @@ def _in_hub_cache(load: str, revision: str) -> Path | None:
     repository = hub_cache() / f"models--{load.replace('/', '--')}"
     reference = repository / "refs" / revision
     commit = reference.read_text(encoding="utf-8").strip() if os.path.isfile(reference) else revision
-    snapshot = repository / "snapshots" / commit
+    snapshot = repository / _SNAPSHOTS / commit
     return snapshot.resolve() if os.path.isfile(snapshot / CONFIG) else None
+
+
+def commit_of(location: Path | None) -> str | None:
+    """Commit of a model that was read from the hub's cache; None for any other folder."""
+    return location.name if location is not None and location.parent.name == _SNAPSHOTS else None
 
 
 def hub_cache() -> Path:

@@ -20,6 +20,7 @@ PENDING: Final = frozenset({"new", "continue", "replace", "unknown"})
 S = TypeVar("S", Step, DerivedStep)
 _SHOWN: Final = 3
 _DIGEST_SHOWN: Final = 12
+_LONGEST: Final = 80
 
 
 def installed_versions() -> dict[str, str]:
@@ -107,6 +108,7 @@ def _advice(node: str, differences: tuple[str, ...]) -> str:
 
 def _short(value: object) -> str:
     text = "absent" if value is None else str(value)
+    text = text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
     is_digest = len(text) == 64 and all(digit in "0123456789abcdef" for digit in text)  # noqa: PLR2004 - SHA-256
     return f"{text[:_DIGEST_SHOWN]}…" if is_digest else text
 

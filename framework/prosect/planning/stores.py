@@ -67,4 +67,7 @@ def _check_identity(store: Path, identity: Path) -> None:
 def _local(path: str, folder: Path) -> Path:
     if "://" in path:
         raise StoreError(f"{path} is a URL: results are written to a local folder")
-    return Path(os.path.abspath(folder / os.path.expanduser(path)))
+    found = Path(os.path.abspath(folder / os.path.expanduser(path)))
+    if os.path.isfile(found):
+        raise StoreError(f"{found} is a file: the store of a run is a folder")
+    return found

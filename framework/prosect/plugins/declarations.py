@@ -248,8 +248,9 @@ class MetricDeclaration(Declaration):
     undefined
         What stands where the value is 0/0 or otherwise undefined, in words; NaN unless said.
     requires
-        What a model must come with: ``head``, its own head, which `Reading.head` then is (``head: own`` in the spec).
-        Of an encoder-decoder such a metric measures the decoder alone.
+        What it cannot do without. ``head``: the model's own head, which `Reading.head` then is (``head: own`` in the
+        spec); of an encoder-decoder such a metric measures the decoder alone. ``maps``: `FactoredTerms`, the terms of
+        single blocks by source token.
     inputs
         For ``derived``: the least and the greatest number of datasets it reads, tables included; None for no limit.
     members
@@ -266,7 +267,7 @@ class MetricDeclaration(Declaration):
 
     produces: tuple[Variable, ...]
     form: MetricForm = "token"
-    requires: frozenset[Literal["head"]] = frozenset()
+    requires: frozenset[Literal["head", "maps"]] = frozenset()
     undefined: str = "NaN where a denominator is 0"
     produces_for: Callable[[Any], tuple[Variable, ...]] | None = None
     per_term: bool | Callable[[Any], bool] = False

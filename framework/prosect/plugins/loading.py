@@ -68,7 +68,8 @@ class Failure:
     def __str__(self) -> str:
         frames = traceback.extract_tb(self.error.__traceback__)
         place = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
-        return f"{type(self.error).__name__}: {self.error}{place}"
+        words = " ".join(str(self.error).split())
+        return f"{type(self.error).__name__}: {words}{place}"
 
     def absent(self, module: str) -> bool:
         """Tell whether the module itself, or a package that holds it, is what could not be found."""

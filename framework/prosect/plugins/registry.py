@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any, Final, Literal, overload
@@ -112,7 +112,7 @@ class Registry:
         """
         found = self._matches(kind, name)
         if not found:
-            raise PluginError(self._unknown(kind, name))
+            raise self._unknown(kind, name)
         if len(found) > 1:
             raise PluginError(str(Conflict(kind, name, found)))
         return found[0].declaration
@@ -134,9 +134,8 @@ class Registry:
     def of_kind(self, kind: str) -> tuple[Entry, ...]:
         """All entries of a kind, ordered by name; PluginError where there is no such kind."""
         if kind not in DECLARATIONS:
-            close = nearest(kind, DECLARATIONS)
-            meant = f"; did you mean {close!r}?" if close else ""
-            raise PluginError(f"there is no kind of plugin {kind!r}; the kinds are {', '.join(DECLARATIONS)}{meant}")
+            message = f"there is no kind of plugin {kind!r}; the kinds are {', '.join(DECLARATIONS)}"
+            raise PluginError(message, nearest(kind, DECLARATIONS))
         return tuple(entry for entry in self.entries if entry.declaration.kind == kind)
 
     def names(self, kind: str) -> tuple[str, ...]:
@@ -203,18 +202,15 @@ class Registry:
             and distribution in (None, normal_distribution(entry.origin.distribution))
         )
 
-    def _unknown(self, kind: str, name: str) -> str:
+    def _unknown(self, kind: str, name: str) -> PluginError:
         what = SINGULAR[kind]
         suspects = self.suspects(kind, name)
         if culprit := next((fault for fault in suspects if fault.names), None):
-            return f"{what} {name!r} of {culprit.origin} is broken: {culprit.reason}"
-        return "".join((f"there is no {what} {name!r}", *self._hints(kind, name), *map(_may_hold, suspects)))
-
-    def _hints(self, kind: str, name: str) -> Iterator[str]:
-        known = self.names(kind)
-        yield f"; known: {', '.join(known)}" if known else f"; no {SINGULAR[kind]} is installed"
-        if close := self.nearest(kind, name):
-            yield f"; did you mean {close!r}?"
+            return PluginError(f"{what} {name!r} of {culprit.origin} is broken: {culprit.reason}")
+        known = ", ".join(self.names(kind))
+        there = f"; known: {known}" if known else f"; no {what} is installed"
+        message = "".join((f"there is no {what} {name!r}", there, *map(_may_hold, suspects)))
+        return PluginError(message, self.nearest(kind, name))
 
 
 def load_registry() -> Registry:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from prosect.errors import RunError
+from prosect.errors import RunError, UsageError
 from prosect.measures.gathering import Gathering
 from prosect.measures.token import Measure
 from prosect.model.tokens import Batch, TokenStream, Unit
@@ -106,7 +106,7 @@ class Collector:
         for measure in self._work.measures:
             self._measure(place, measure, reading)
         if self._work.keep_terms is not None:
-            self._put(place, TERMS, self._kept(self._own(terms.dense(), 1)), 1)
+            self._keep(place, self._kept(self._own(terms.dense(), 1)))
         if self.gathering is not None:
             self.gathering.update(layer, self._gathered(reading), scope)
 
@@ -214,6 +214,15 @@ class Collector:
         """Return the sentences that tokens look at."""
         batch = self._aimed()
         return self._source if self._work.crossing and self._source is not None else batch
+
+    def _keep(self, place: tuple[int, ...], vectors: Tensor) -> None:
+        before = self._buffers.get(TERMS)
+        if before is not None and before.shape[-1] != vectors.shape[-1]:
+            raise UsageError(
+                f"hidden states are {before.shape[-1]} wide at some layers and {vectors.shape[-1]} at others, so one "
+                "array cannot keep them: keep the terms of layers of one width ('layers')"
+            )
+        self._put(place, TERMS, vectors, 1)
 
     def _kept(self, vectors: Tensor) -> Tensor:
         if self._work.keep_terms != "float16":

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -41,6 +42,20 @@ class InputKey:
     target: Literal["corpus", "generated"] = "corpus"
     max_new_tokens: int = 0
     num_beams: int = 1
+
+
+@contextlib.contextmanager
+def naming(model: str, corpus: str) -> Iterator[None]:
+    """Say of every fault of a corpus which one it is, and for which model it was read."""
+    try:
+        yield
+    except UsageError as error:
+        raise UsageError(f"model {model!r}, corpus {corpus!r}: {error}") from error
+
+
+def lost(losses: Mapping[str, int]) -> str:
+    """Say what of a corpus was cut or dropped; nothing where nothing was."""
+    return ", ".join(f"{number:,} {name.replace('_', ' ')}" for name, number in losses.items() if number)
 
 
 def input_key(step: Step, model: LoadedModel) -> InputKey:
@@ -81,8 +96,9 @@ def read_tokens(step: Step, key: InputKey, model: LoadedModel, cache: Path | Non
     limits = limits_of(model.config, model.tokenizer)
     # Where the model writes the targets itself, those of the corpus are not looked at.
     taken = replace(limits, has_decoder=False) if key.target == "generated" else limits
-    sentences = read_corpus(step.corpus)
-    tokens = tokenise(sentences, model.tokenizer, step.corpus.common, taken, key.decoder_input)
+    with naming(step.model.name, step.corpus.name):
+        sentences = read_corpus(step.corpus)
+        tokens = tokenise(sentences, model.tokenizer, step.corpus.common, taken, key.decoder_input)
     if not model.is_encoder_decoder:
         return tokens
     if key.target == "generated":

@@ -21,11 +21,12 @@ from prosect.planning.digest import step_digest
 from prosect.planning.inputs import Supplied
 from prosect.planning.model import Plan, PlannedModel, Step
 from prosect.planning.records import StepRecord
+from prosect.planning.sources import commit_of
 from prosect.planning.states import PENDING, refuse_changes
 from prosect.results.provenance import Provenance, package_versions, root_attributes
 from prosect.running.compute import UnitComputer, UnitResult
 from prosect.running.events import Began, Ended, Note, StepDone, UnitDone
-from prosect.running.inputs import InputKey, input_key, read_tokens, target_cache
+from prosect.running.inputs import InputKey, input_key, lost, read_tokens, target_cache
 from prosect.running.keeping import Keeper, keepers_of, saving
 from prosect.running.prepare import ReadyStep, Scene, StoredStep, fed_streams, pad_id, pairs, ready
 from prosect.running.progress import Reporter
@@ -187,9 +188,8 @@ class _Run:
             self._finish(step)
 
     def _tell_losses(self, step: Step, tokens: Tokenised) -> None:
-        lost = [f"{number:,} {name.replace('_', ' ')}" for name, number in tokens.losses.items() if number]
-        if lost:
-            self._report(Note(f"{step.model.name}, corpus {step.corpus.name!r}: {', '.join(lost)}", warning=True))
+        if found := lost(tokens.losses):
+            self._report(Note(f"{step.model.name}, corpus {step.corpus.name!r}: {found}", warning=True))
 
     def _place(self, steps: Sequence[Step], scene: Scene, tokens: Tokenised) -> list[ReadyStep]:
         """Prepare steps and make sure that their nodes stand in the store; new ones share the size of their batches."""
@@ -368,6 +368,7 @@ def _model_record(step: Step) -> dict[str, object]:
         **dict(step.config["model"]),
         "load": spec.load,
         "revision": spec.revision,
+        "commit": commit_of(step.model.location),
         "matrix": dict(step.model.matrix),
         "trust_remote_code": spec.trust_remote_code,
     }

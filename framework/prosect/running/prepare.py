@@ -7,14 +7,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-import torch
 
 from prosect.errors import UsageError
 from prosect.measures.accumulator import Setting
 from prosect.measures.gathering import Accumulation
 from prosect.measures.token import load_measures
 from prosect.model.batching import batches, paired_batches
-from prosect.model.forward import Feed, forward
 from prosect.model.gains import scope_gains
 from prosect.model.head import Head
 from prosect.model.limits import limits_of
@@ -37,7 +35,7 @@ from prosect.store.arrays import source_token_arrays
 from prosect.store.journal import node_path
 from prosect.terms.closure import tolerance
 from prosect.terms.rebuild import working_dtype
-from prosect.vocab.architecture import CROSS, Architecture, Block, Stream, fed_stream
+from prosect.vocab.architecture import CROSS, Architecture, Stream, fed_stream
 from prosect.vocab.dims import HEAD, SOURCE
 
 
@@ -55,12 +53,15 @@ class Scene:
         Its streams; bare ones (depth and width only) where it is not described.
     head
         Its own head, where a measure requires it.
+    alone
+        Padding beside a sentence would change its hidden states, so every sentence is fed by itself.
     """
 
     model: LoadedModel
     architecture: Architecture | None
     streams: tuple[Stream, ...] = field(default=())
     head: Head | None = None
+    alone: bool = False
 
     def stream(self, name: str) -> Stream:
         """Return the stream of that name; for ``cross`` the decoder."""
@@ -108,23 +109,6 @@ class StoredStep:
     unit_tokens: Mapping[str, int]
 
 
-def bare_streams(model: LoadedModel) -> tuple[Stream, ...]:
-    """Depth and width of the streams of a model without a description, from a forward pass over two tokens."""
-    ids = torch.tensor([[1, 1]], device=model.device)
-    target = {"decoder_input_ids": ids} if model.is_encoder_decoder else {}
-    output = forward(
-        model, Feed({"input_ids": ids, "attention_mask": torch.ones_like(ids)}, target), hidden_states=True
-    )
-    if not model.is_encoder_decoder:
-        found = {"main": output.hidden_states}
-    else:
-        found = {"encoder": output.encoder_hidden_states, "decoder": output.decoder_hidden_states}
-    return tuple(
-        Stream(name=name, hidden=states[0].shape[-1], blocks=(Block(path="", stages=()),) * (len(states) - 1))  # type: ignore[arg-type]  # names are StreamName by construction
-        for name, states in found.items()
-    )
-
-
 def fed_streams(tokens: Tokenised, scene: Scene) -> dict[str, TokenStream]:
     """Stream of the model -> the tokens it is fed with."""
     if not scene.model.is_encoder_decoder:
@@ -143,7 +127,8 @@ def ready(step: Step, scene: Scene, tokens: Tokenised, compute: ComputeSpec, sto
         lengths = dict(stored.unit_tokens)
     dtype = working_dtype(scene.model.dtype)
     hidden = max(scene.stream(name).hidden for name in fed)
-    budget = batch_tokens(compute.batch_tokens, list(works.values()), hidden, scene.model.device, dtype)
+    wanted = 1 if scene.alone else compute.batch_tokens
+    budget = batch_tokens(wanted, list(works.values()), hidden, scene.model.device, dtype)
     for work in works.values():
         refuse_too_large(step.node, work, Budget.of(scene.model.device), dtype.itemsize)
     limit = tolerance(numpy_name(scene.model.dtype), scene.architecture)
@@ -294,6 +279,8 @@ def _heads(stream: Stream) -> int:
 def _attrs(step: Step, scene: Scene) -> dict[str, Any]:
     declared = step.decomposition.declaration
     notes = [*scene.model.notes, *(scene.architecture.notes if scene.architecture is not None else ())]
+    if scene.alone:
+        notes.append("Padding changes the hidden states of this model, so every sentence was fed by itself.")
     return {
         "model": step.model.name,
         "corpus": step.corpus.name,

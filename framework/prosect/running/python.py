@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -15,6 +16,7 @@ from prosect.model.load import LoadedModel, wrap_module
 from prosect.planning.build import Request, complete, plan_request
 from prosect.planning.model import Plan, Step
 from prosect.results.dataset import to_dataset
+from prosect.running.inputs import lost
 from prosect.running.loop import execute, supplied
 from prosect.running.prepare import Scene
 from prosect.running.progress import reporter
@@ -172,7 +174,9 @@ def decompose(  # noqa: PLR0913 - the first four say what is decomposed, the oth
     given = ready.compute((0, "encoder"))[0].given if name == CROSS and one.works["encoder"].gives else {}
     whole = {} if result.gathering is None else result.gathering.finalise()
     dataset = to_dataset(one.layouts[name], {**result.arrays, **given, **whole})
-    return dataset.assign_attrs(closure_max=result.closure_max)
+    if shortened := lost(one.losses):
+        warnings.warn(f"not all of the texts was decomposed: {shortened}", stacklevel=2)
+    return dataset.assign_attrs(closure_max=result.closure_max, losses=dict(one.losses))
 
 
 def _with_terms(step: Step, scene: Scene) -> Step:

@@ -11,7 +11,8 @@ from prosect.model.head import own_head
 from prosect.model.load import LoadedModel
 from prosect.planning.model import Step
 from prosect.plugins.registry import Registry, implementation, load_registry
-from prosect.running.prepare import Scene, bare_streams
+from prosect.running.bare import bare_streams
+from prosect.running.prepare import Scene
 from prosect.terms.rebuild import working_dtype
 from prosect.terms.selftest import self_test
 from prosect.vocab.architecture import Architecture
@@ -30,7 +31,8 @@ def open_scene(model: LoadedModel, steps: Sequence[Step]) -> Scene:
     if any(step.decomposition.declaration.described for step in steps):
         scene = proved_scene(model, describe(model.config, load_registry()))
     else:
-        scene = Scene(model=model, architecture=None, streams=bare_streams(model))
+        bare = bare_streams(model)
+        scene = Scene(model=model, architecture=None, streams=bare.streams, alone=bare.alone)
     if not any("head" in metric.declaration.requires for step in steps for metric in step.metrics):
         return scene
     described = None if scene.architecture is None else scene.streams[-1]

@@ -33,6 +33,7 @@ def _token_metric(
         per_term=_per_term if module == "token" and "other_component" not in variable.dims else False,
         undefined=undefined,
         references=(reference,),
+        requires=frozenset({"maps"} if module == "maps" else ()),
     )
 
 
