@@ -216,6 +216,15 @@ class TestDeltaLogProbability(MetricTests):
     metric = "delta_log_probability"
 
 
+class TestLogitContribution(MetricTests):
+    metric = "logit_contribution"
+
+
+class TestLogitContributionOfOutputs(MetricTests):
+    metric = "logit_contribution"
+    options: ClassVar = {"output": [3, 0]}
+
+
 class TestMaskedTokens(AccumulatorTests):
     metric = "masked_tokens"
     options: ClassVar = {"subsets": "singletons"}

@@ -44,8 +44,7 @@ class Measure:
     @property
     def per_term(self) -> bool:
         """Whether the values of a term do not depend on the others."""
-        declared = self.bound.declaration.per_term
-        return declared if isinstance(declared, bool) else declared(self.bound.options)
+        return self.bound.declaration.of_single_terms(self.bound.options)
 
     def axes(self, components: Sequence[Component]) -> dict[str, Axis]:
         """Return the dimensions of its own."""

@@ -137,7 +137,7 @@ def _check_by_token(bench: Bench, step: Step) -> None:
     for metric in step.metrics:
         used = {dim for variable in metric.declaration.variables(metric.options) for dim in variable.dims}
         message = ""
-        if metric.declaration.axes is not None:
+        if metric.declaration.axes is not None and not metric.declaration.of_single_terms(metric.options):
             message = f"{metric.name!r} puts components together; {name!r} has one for every token of a sentence"
         elif OTHER_COMPONENT in used:
             message = f"{metric.name!r} compares terms in pairs; {name!r} has one for every token, which is too many"

@@ -286,6 +286,10 @@ class MetricDeclaration(Declaration):
         """Return its variables under these options."""
         return self.produces if self.produces_for is None else self.produces_for(options)
 
+    def of_single_terms(self, options: BaseModel) -> bool:
+        """Tell whether the values of a term do not depend on the others under these options."""
+        return self.per_term if isinstance(self.per_term, bool) else self.per_term(options)
+
     def own_axes(self, options: BaseModel, components: Sequence[Component]) -> Mapping[str, Sequence[str]]:
         """Return the labels of the dimensions of its own, as far as it declares them."""
         return {} if self.axes is None else self.axes(options, components)

@@ -188,7 +188,7 @@ def gathered(
     """Gather a unit in batches of whole sentences, of which it is shown its own tokens."""
     found, stream = accumulation.begin(), accumulation.setting.stream
     required = any("head" in metric.declaration.requires for metric in accumulation.metrics)
-    head = small_head(HIDDEN) if required else None
+    head = small_head(HIDDEN, vectors.dtype) if required else None
     for start, stop in batches:
         index = torch.arange(max(start, unit[0]), min(stop, unit[1]))
         if len(index):

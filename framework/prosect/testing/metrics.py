@@ -149,7 +149,7 @@ class MetricTests:
     ) -> None:
         """Where it says so: labels that are tokens may come a few at a time, beside the same hidden state."""
         options = declaration.options.model_validate(self.options)
-        if not (declaration.per_term if isinstance(declaration.per_term, bool) else declaration.per_term(options)):
+        if not declaration.of_single_terms(options):
             pytest.skip("it compares terms")
         total = terms.sum()
         whole, some = measure(terms, total), measure(terms.first(2), total)
@@ -188,7 +188,7 @@ def loaded(declaration: MetricDeclaration, options: Mapping[str, Any]) -> Measur
     def measured(terms: Terms, total: Tensor, index: Tensor | None = None) -> Values:
         tokens = total.shape[:-1]
         index = torch.arange(tokens.numel()) if index is None else index
-        head = small_head(total.shape[-1]) if "head" in declaration.requires else None
+        head = small_head(total.shape[-1], total.dtype) if "head" in declaration.requires else None
         return measure(Reading(terms, total, TokenView(corpus(), index.reshape(tokens)), head=head), total)
 
     return measured

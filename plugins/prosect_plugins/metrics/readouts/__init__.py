@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final, Literal
 
 from prosect.api import Component, Footprint, MetricDeclaration, Sizes, UsageError, Variable
@@ -13,6 +14,7 @@ from prosect_plugins.subsets import SUBSET
 
 HEAD: Final[frozenset[Literal["head"]]] = frozenset({"head"})
 TOKEN: Final = (SUBSET, "token")
+OUTPUT: Final = "output"
 MICKUS: Final = "Mickus, Paperno & Constant 2022, section 4"
 
 
@@ -75,7 +77,39 @@ def _token_metrics() -> list[MetricDeclaration]:
             undefined="NaN where nothing is predicted",
             references=("Oh & Schuler 2023, section 4",),
         ),
+        MetricDeclaration(
+            name="logit_contribution",
+            summary="What a term gives to a logit of the model's own head: the predicted one, a token's, a class's.",
+            implementation="prosect_plugins.metrics.readouts.contributions:logit_contribution",
+            options=options.ContributionOptions,
+            produces=CONTRIBUTION,
+            produces_for=_contributions,
+            axes=_outputs,
+            requires=HEAD,
+            per_term=True,
+            reads="logits",
+            undefined="NaN where there is no such logit: no token follows, or a head of sentences reads another",
+            references=("Modarressi et al. 2023, section 3", "Oh & Schuler 2023, section 3"),
+        ),
     ]
+
+
+CONTRIBUTION: Final = (
+    Variable(name="logit_contribution", dims=("component", "token"), long_name="contribution of the term to the logit"),
+    Variable(name="logit_constant", dims=("token",), long_name="what the head adds to the logit by itself"),
+)
+
+
+def _contributions(chosen: options.ContributionOptions) -> tuple[Variable, ...]:
+    """Variables for one logit of every token, or for a list of them."""
+    if not isinstance(chosen.output, tuple):
+        return CONTRIBUTION
+    terms, constant = CONTRIBUTION
+    return replace(terms, dims=("component", OUTPUT, "token")), replace(constant, dims=(OUTPUT, "token"))
+
+
+def _outputs(chosen: options.ContributionOptions, _components: Sequence[Component]) -> Mapping[str, Sequence[str]]:
+    return {OUTPUT: [str(output) for output in chosen.output]} if isinstance(chosen.output, tuple) else {}
 
 
 def _corpus_metrics() -> list[MetricDeclaration]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
+
+from pydantic import Field, field_validator
 
 from prosect.api import Options, Variable
 from prosect_plugins.metrics.geometry.options import TokenOptions
@@ -86,6 +88,33 @@ class AblationOptions(Options):
     target: Literal["next", "masked"] = "next"
     special: bool = True
     final_norm: Literal["applied", "skipped"] = "applied"
+
+
+class ContributionOptions(Options):
+    """Options of `logit_contribution`.
+
+    Attributes
+    ----------
+    output
+        Whose logit is taken apart: the ``predicted`` one's, the largest of the token; that of the ``next`` token, or of
+        the one that stood under the mask (``masked``); or a list of outputs, such as the classes of a classifier or
+        token ids, which gives the dimension ``output``.
+    activation
+        How activations in the head are made linear: ``secant`` from zero (DecompX), or ``tangent``.
+    special
+        Whether special tokens count as next tokens.
+    """
+
+    output: Literal["predicted", "next", "masked"] | tuple[Annotated[int, Field(ge=0)], ...] = "predicted"
+    activation: Literal["secant", "tangent"] = "secant"
+    special: bool = True
+
+    @field_validator("output")
+    @classmethod
+    def _some_outputs(cls, output: str | tuple[int, ...]) -> str | tuple[int, ...]:
+        if isinstance(output, tuple) and len(set(output)) < max(1, len(output)):
+            raise ValueError("a list of outputs names at least one, and none twice")
+        return output
 
 
 def declared(options: ReadoutOptions, variables: tuple[Variable, ...]) -> tuple[Variable, ...]:
