@@ -26,6 +26,10 @@ MARIAN = {
     "decoder_ffn_dim": 32,
     "activation_function": "swish",
 }
+RECORDS = {
+    "semcor.jsonl": {"words": ["a", "light"], "lemma": ["", "light"], "sense": ["", "light.n.01"]},
+    "wnut16.jsonl": {"words": ["in", "Rome"], "entity": ["O", "B-LOC"], "split": "train"},
+}
 SEQUENCE = {"input_ids": [101, 7592, 102, 2088, 102], "token_type_ids": [0, 0, 0, 1, 1]}
 
 
@@ -35,6 +39,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("data")
     for name in ("europarl.en", "tatoeba.rus", "tatoeba.eng", "sst2.txt", "enwik.txt"):
         (folder / name).write_text("one line .\nand another .\n", encoding="utf-8")
+    for name, record in RECORDS.items():
+        (folder / name).write_text(json.dumps(record) + "\n", encoding="utf-8")
     (folder / "wikipedia.jsonl").write_text(json.dumps(SEQUENCE) + "\n", encoding="utf-8")
     for checkpoint in ("rus-eng-s0/step1000", "rus-eng-s0/step2000", "rus-eng-s1/step1000", "rus-eng-s1/step2000"):
         (folder / checkpoint).mkdir(parents=True)

@@ -8,9 +8,11 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from prosect.errors import ModelError
+from prosect.model.head import own_head
 from prosect.model.load import fetch, load_model, pick_device, wrap_module
 from prosect.planning.build import make_plan
 from prosect.spec.models import ModelSpec
+from support.heads import Headed
 from support.models import FAMILIES, minilm_folder, random_module
 
 CPU = torch.device("cpu")
@@ -136,3 +138,30 @@ def test_cuda_is_refused_where_there_is_none():
     with pytest.raises(ModelError, match="no CUDA device"):
         pick_device("cuda")
     assert pick_device("auto") == CPU
+
+
+FAMILIES_WITH_TIED_WEIGHTS = [
+    Headed(family, "masked", {})
+    for family in ("bert", "roberta", "distilbert", "albert", "electra", "mpnet", "deberta_v2", "modernbert")
+] + [Headed("gpt2", "causal", {}), Headed("marian", "seq2seq", {}), Headed("t5", "seq2seq", {})]
+
+
+@pytest.mark.parametrize("headed", FAMILIES_WITH_TIED_WEIGHTS, ids=str)
+def test_a_head_comes_with_its_weights(tmp_path, headed):
+    """Tied weights are in the file once, and not missing."""
+    module = headed.module()
+    module.save_pretrained(tmp_path / "saved")
+    model = load(tmp_path, load=str(tmp_path / "saved"), head="own")
+    assert same_weights(model, wrap_module(module, None))
+    assert own_head(model, headed.stream(model), torch.float32).vocabulary
+
+
+def test_a_classifier_without_its_pooler_is_refused(tmp_path):
+    """It would be random; no hidden state depends on it, but the head does."""
+    Headed("bert", "sentence", {}).module().save_pretrained(tmp_path / "saved")
+    file = tmp_path / "saved" / "model.safetensors"
+    kept = {name: weight for name, weight in load_file(file).items() if "pooler" not in name}
+    save_file(kept, file, metadata={"format": "pt"})
+    with pytest.raises(ModelError, match=r"lacks 2 weights.*pooler"):
+        load(tmp_path, load=str(tmp_path / "saved"), head="own")
+    load(tmp_path, load=str(tmp_path / "saved"))

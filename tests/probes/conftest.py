@@ -32,7 +32,8 @@ def stored():
         part = np.array(["train", "train", "dev", "test"])[generator.integers(4, size=words)]
 
         def spread(values):
-            return np.where(keys >= 0, values[keys], "").astype(object)
+            # Text as it comes from a store.
+            return np.where(keys >= 0, values[keys], "").astype(np.dtypes.StringDType())
 
         code = np.unique(sense, return_inverse=True)[1]
         terms = generator.normal(size=(layers, len(COMPONENTS), len(table), hidden)).astype(np.float32)

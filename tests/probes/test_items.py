@@ -106,6 +106,18 @@ def test_classes_that_mean_nothing_are_left_out(stored):
     assert set(items.labels) == {"B-x", "I-x", "B-y"}
 
 
+def test_groups_of_few_classes_may_be_left_out(stored, by_hand):
+    dataset = stored(sentences=6)
+    table = by_hand(dataset, "sum")[0]
+    number = table.groupby("lemma").sense.nunique()
+    for least in (2, 3):
+        kept = table[table.lemma.map(number) >= least]
+        items = read_items(dataset, options(group="lemma", minimum_classes=least, fractions=(0.5, 0.0, 0.5)))
+        assert list(zip(items.sentence, items.word, strict=True)) == list(zip(kept.sentence, kept.word, strict=True))
+    with pytest.raises(UsageError, match="no word has a class"):
+        read_items(dataset, options(group="lemma", minimum_classes=4))
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [

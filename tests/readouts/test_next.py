@@ -207,6 +207,19 @@ def test_a_classifier_predicts_no_tokens(rows):
         prosect.decompose(model.module, None, rows(model), metrics=["next_token"])
 
 
+def test_the_lens_reads_classifiers_too(rows):
+    """Their outputs are labels; a classifier of sentences reads one token of each."""
+    for task in ("tokens", "sentence"):
+        model = Headed("bert", task, {}).model()
+        sentences = rows(model)
+        found = prosect.decompose(model.module, None, sentences, metrics=["logit_lens"], layers=-1).predicted_id[0]
+        start = 0
+        for row in sentences:
+            own = logits_of(model, row).argmax(dim=-1)
+            np.testing.assert_array_equal(found[start : start + len(row)] if task == "tokens" else found[start], own)
+            start += len(row)
+
+
 def test_readouts_need_a_head(tmp_path):
     spec = {
         "prosect": 1,

@@ -47,8 +47,10 @@ class Headed:
             torch.manual_seed(0)
             module = TASKS[self.task].from_config(self.config())
             with torch.no_grad():
-                for parameter in module.parameters():
-                    parameter.add_(torch.randn_like(parameter) * 0.2)
+                for name, parameter in module.named_parameters():
+                    # Sinusoids are computed anew when a model is loaded.
+                    if "embed_positions" not in name:
+                        parameter.add_(torch.randn_like(parameter) * 0.2)
                 for name, buffer in module.named_buffers():
                     if name.endswith("final_logits_bias"):
                         buffer.add_(torch.randn_like(buffer))

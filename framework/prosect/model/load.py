@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from prosect.errors import ModelError
 from prosect.planning.model import PlannedModel
 from prosect.spec.models import ModelSpec
 
-# Weights no hidden state depends on; checkpoints often come without them.
+# Weights no hidden state depends on; checkpoints often come without them. A head may depend on them.
 OPTIONAL_WEIGHTS = ("pooler.",)
 
 
@@ -173,7 +173,8 @@ def _trained(planned: PlannedModel) -> tuple[nn.Module, tuple[str, ...]]:
     except (OSError, ValueError) as error:
         hint = "" if spec.pickle else " (only safetensors are read unless the spec says 'pickle: true')"
         raise ModelError(f"model {planned.name!r} cannot be loaded from {source}: {_reason(error)}{hint}") from None
-    missing = sorted(key for key in report["missing_keys"] if _is_trained(module, key))
+    optional = OPTIONAL_WEIGHTS if spec.head == "none" else ()
+    missing = sorted(key for key in report["missing_keys"] if _is_trained(module, key, optional))
     if missing:
         raise ModelError(
             f"model {planned.name!r}: {source} lacks {len(missing)} weights of {type(module).__name__}, "
@@ -182,11 +183,11 @@ def _trained(planned: PlannedModel) -> tuple[nn.Module, tuple[str, ...]]:
     return module, ()
 
 
-def _is_trained(module: nn.Module, key: str) -> bool:
-    """Tell weights that hidden states depend on from optional ones and from positions that are computed."""
+def _is_trained(module: nn.Module, key: str, optional: Sequence[str]) -> bool:
+    """Tell weights that what is read depends on from optional ones and from positions that are computed."""
     owner = module.get_submodule(key.rpartition(".")[0])
     computed = hasattr(owner, "create_weight") or hasattr(owner, "make_weights")
-    return not computed and not any(part in key for part in OPTIONAL_WEIGHTS)
+    return not computed and not any(part in key for part in optional)
 
 
 def _random(planned: PlannedModel) -> tuple[nn.Module, tuple[str, ...]]:

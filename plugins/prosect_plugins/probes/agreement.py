@@ -53,7 +53,7 @@ def _chosen(dataset: xr.Dataset, options: AgreementOptions) -> xr.DataArray:
         return predictions
     if options.run == "first" or "development" not in dataset:
         return predictions.isel(run=0)
-    return predictions.isel(run=dataset["development"].fillna(-np.inf).argmax("run"))
+    return predictions.isel(run=dataset["development"].fillna(-np.inf).argmax("run").compute())
 
 
 def _check(one: xr.Dataset, other: xr.Dataset) -> None:

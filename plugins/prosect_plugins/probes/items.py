@@ -67,7 +67,7 @@ def read_items(dataset: xr.Dataset, options: ItemOptions) -> Items:
         The dataset has no such annotation, no item has a class, or a part is empty.
     """
     chosen = _chosen(dataset, options)
-    tokens = np.flatnonzero(chosen)
+    tokens = _of_rich_groups(dataset, options, np.flatnonzero(chosen))
     if not tokens.size:
         raise UsageError(f"no {options.unit} has a class in {options.label!r}")
     keys = _keys(dataset, options, tokens)
@@ -103,9 +103,19 @@ def _chosen(dataset: xr.Dataset, options: ItemOptions) -> npt.NDArray[np.bool_]:
         chosen &= _coordinate(dataset, "word") >= 0
     for name, wanted in options.where.items():
         values = _coordinate(dataset, name)
-        chosen &= values.astype(str) == str(wanted) if values.dtype.kind in "OUT" else values == wanted
+        chosen &= _plain(values) == str(wanted) if values.dtype.kind in "OUT" else values == wanted
     found: npt.NDArray[np.bool_] = chosen
     return found
+
+
+def _of_rich_groups(dataset: xr.Dataset, options: ItemOptions, tokens: Index) -> Index:
+    """Leave out the tokens of groups with fewer classes than asked for."""
+    if options.minimum_classes == 1 or not tokens.size:
+        return tokens
+    groups = _texts(dataset, options.group)[tokens] if options.group else np.zeros(len(tokens), dtype=np.str_)
+    pairs = np.unique(np.stack([groups, _texts(dataset, options.label)[tokens]]), axis=1)
+    names, classes = np.unique(pairs[0], return_counts=True)
+    return tokens[np.isin(groups, names[classes >= options.minimum_classes])]
 
 
 def _keys(dataset: xr.Dataset, options: ItemOptions, tokens: Index) -> Index:
@@ -167,7 +177,12 @@ def _texts(dataset: xr.Dataset, name: str) -> npt.NDArray[np.str_]:
     if values.dtype.kind == "f":
         whole = values == np.floor(values)
         return np.array([str(int(v)) if w else str(v) for v, w in zip(values, whole, strict=True)])
-    return values.astype(str)
+    return _plain(values)
+
+
+def _plain(values: Array) -> npt.NDArray[np.str_]:
+    """Turn values of any kind into text of a fixed width, which numpy sorts and compares; text of a store has none."""
+    return np.array([str(value) for value in values.tolist()], dtype=np.str_)
 
 
 def _empty(values: Array) -> npt.NDArray[np.bool_]:
@@ -176,4 +191,4 @@ def _empty(values: Array) -> npt.NDArray[np.bool_]:
         return np.isnan(values)
     if values.dtype.kind in "iu":
         return values < 0
-    return np.zeros(len(values), dtype=bool) if values.dtype.kind == "b" else values.astype(str) == ""
+    return np.zeros(len(values), dtype=bool) if values.dtype.kind == "b" else _plain(values) == ""

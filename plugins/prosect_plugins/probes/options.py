@@ -26,6 +26,9 @@ class ItemOptions(Options):
         Annotation that says which classes an item may have: those that its group has in the training part, as the
         senses of a lemma. Neighbours are then items of the same group, and other classes are masked, by `mlp_probe` in
         training too, as in Mickus, Paperno & Constant 2022. Default: every class.
+    minimum_classes
+        Groups with fewer classes in the whole corpus are left out: 2 drops the lemmas that have one sense, as Mickus,
+        Paperno & Constant 2022 do.
     unit
         What an item is: a ``word``, a ``token``, or a ``sentence``.
     where
@@ -52,6 +55,7 @@ class ItemOptions(Options):
     label: str
     ignore: tuple[str, ...] = ()
     group: str | None = None
+    minimum_classes: int = Field(default=1, ge=1)
     unit: Literal["word", "token", "sentence"] = "word"
     where: dict[str, str | int | float | bool] = Field(default_factory=dict)
     split: Literal["item", "sentence", "annotation"] = "item"
