@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Final, Literal
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Final, Literal
 
 from prosect.api import UsageError
+
+if TYPE_CHECKING:  # options need this module when a spec is checked, and numpy takes longer than all the rest
+    import numpy as np
+    import numpy.typing as npt
 
 SUBSET: Final = "subset"
 TOTAL: Final = "total"
@@ -60,8 +61,11 @@ def subsets_of(wanted: Subsets, components: Sequence[str]) -> tuple[Subset, ...]
     if wanted == "all":
         return tuple(_every(components))
     names = _row(wanted, components) if isinstance(wanted, str) else tuple(_name(one, components) for one in wanted)
-    held = coefficients(names, components)
-    found = tuple(Subset(name, tuple(np.flatnonzero(row).tolist())) for name, row in zip(names, held, strict=True))
+    held = [_held(name, list(components)) for name in names]
+    found = tuple(
+        Subset(name, tuple(place for place, taken in enumerate(row) if taken))
+        for name, row in zip(names, held, strict=True)
+    )
     twice = next((one.label for one in found if sum(one.members == other.members for other in found) > 1), None)
     if twice is not None or not found:
         raise UsageError("'subsets' is empty" if twice is None else f"the subset {twice!r} stands here twice")
@@ -107,7 +111,13 @@ def coefficients(names: Sequence[str], labels: Sequence[str]) -> npt.NDArray[np.
     UsageError
         A name is none of ``total``, a label, ``label+label``, ``to label`` and ``all but label``.
     """
+    import numpy as np
+
     return np.array([_held(name, list(labels)) for name in names], dtype=np.bool_).reshape(len(names), len(labels))
+
+
+def _members(name: str, labels: Sequence[str]) -> tuple[int, ...]:
+    return tuple(place for place, held in enumerate(_held(name, list(labels))) if held)
 
 
 def _held(name: str, labels: list[str]) -> list[bool]:

@@ -86,8 +86,8 @@ def broken_rows(registry: Registry, kind: str | None = None) -> tuple[BrokenRow,
 def records(registry: Registry, kind: str | None = None) -> dict[str, Any]:
     """Return everything that is known about the plugins as JSON values.
 
-    Keys: ``plugins`` (one object per declaration, with its fields, origin, options and their JSON
-    Schema), ``broken``, ``conflicts`` (names that several distributions claim) and ``heavy``
+    Keys: ``plugins`` (one object per declaration, with its fields, origin and options; the JSON Schema of these
+    is part of that of a spec), ``broken``, ``conflicts`` (names that several distributions claim) and ``heavy``
     (plugins whose import drags in libraries that make every command slow); for ``architectures`` also
     ``support``: which decomposition works for which family, and the reason where it does not.
     """
@@ -130,7 +130,6 @@ def _record(entry: Entry, registry: Registry) -> dict[str, Any]:
         "name": _name(entry, registry),
         "origin": asdict(entry.origin),
         "options": [asdict(option) for option in describe(declaration.options)],
-        "schema": declaration.options.model_json_schema(),
     }
 
 
