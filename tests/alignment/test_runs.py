@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
+from scipy.stats import spearmanr
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
@@ -47,6 +49,8 @@ def tree(folder, tmp_path_factory):
         "is_encoder_decoder": True,
     }
     norms = {"of": "nmt/maps/cross", "variable": "attention_norm"}
+    ranks = tmp_path_factory.mktemp("table") / "ranks.nc"
+    xr.Dataset({"rank": ("token_id", np.arange(1.0, 40))}, {"token_id": 3 * np.arange(1, 40)}).to_netcdf(ranks)
     spec = {
         "prosect": 1,
         "models": {"nmt": {"init": "random", "config": config, "tokenizer": str(tokenizer)}},
@@ -63,6 +67,11 @@ def tree(folder, tmp_path_factory):
             "kinds": {"name": "category_attention", "of": "nmt/maps/cross"},
             "frequency": {"name": "frequency_correlation", "of": "nmt/maps/cross"},
             "weights": {"name": "weight_norm_correlation", "of": "nmt/maps/cross"},
+            "ranked": {
+                "name": "frequency_correlation",
+                "of": "nmt/maps/cross",
+                "tables": {"ranks": {"path": str(ranks)}},
+            },
         },
         "compute": {"unit_tokens": 64, "device": "cpu"},
     }
@@ -126,3 +135,11 @@ def test_stored_results_are_those_from_python(tree):
         np.testing.assert_array_equal(tree[f"derived/{name}"][metric].values, found[metric].values)
     np.testing.assert_allclose(tree["derived/kinds"].category_attention.sum("category"), 1, atol=1e-6)
     assert tree["derived/weights"].pairs.sel(category="all") > 0
+
+
+def test_a_table_of_frequencies_is_joined_by_its_key(tree):
+    cross = tree["nmt/maps/cross"].to_dataset().load()
+    norms = cross.value_norm.mean(("layer", "head"))
+    ranks = [n // 3 if n % 3 == 0 and 0 < n < 120 else 40 for n in cross.source_token_id.values.tolist()]
+    theirs = spearmanr(norms, ranks).statistic
+    assert tree["derived/ranked"].frequency_correlation.item() == pytest.approx(theirs, abs=1e-6)

@@ -35,7 +35,10 @@ def word_alignment(datasets: Sequence[xr.Dataset], options: WordAlignmentOptions
     """
     maps = StoredMaps(datasets[0])
     if not maps.crossing:
-        raise UsageError("words are aligned by maps between two streams: give the node 'cross' of an analysis")
+        raise UsageError(
+            "words are aligned by maps between two streams: give the node 'cross' of an analysis, with its coordinates "
+            "on 'source_token' (xarray drops them where variables are picked by a list of names)"
+        )
     if not maps.is_map(options.variable):
         raise UsageError(f"{options.variable!r} is no map: it needs the dimensions 'token' and 'source'")
     work = _Work(maps, options)

@@ -153,8 +153,9 @@ class StoredMaps:
         tokens = slice(int(self.offsets[place]), int(self.offsets[place + 1]))
         return tokens, slice(int(firsts[place]), int(lasts[place]))
 
-    def read(self, names: Sequence[str], budget: int = BUDGET) -> Iterator[SentenceMaps]:
-        """Go through the sentences in order, reading as many at a time as the budget of bytes allows."""
+    def read(self, names: Sequence[str], budget: int | None = None) -> Iterator[SentenceMaps]:
+        """Go through the sentences in order, reading as many at a time as the budget of bytes allows (`BUDGET`)."""
+        budget = BUDGET if budget is None else budget
         per_token = max(1, sum(self._bytes_per_token(name) for name in names))
         start = 0
         while start < len(self):
