@@ -18,6 +18,7 @@ import torch
 
 DEVIATIONS: pytest.StashKey[dict[str, tuple[float, float]]] = pytest.StashKey()
 
+Note = Callable[[str, float, float], None]
 Agree = Callable[[str, Any, npt.NDArray[Any], float], None]
 
 
@@ -31,17 +32,26 @@ def device() -> str:
 
 
 @pytest.fixture
-def agree(request: pytest.FixtureRequest) -> Agree:
-    """Compare values with a reference, relative to its largest entry, and note the deviation for the summary."""
+def note(request: pytest.FixtureRequest) -> Note:
+    """Refuse a deviation beyond its tolerance, and keep it for the summary: the largest of each name."""
     noted = request.config.stash.setdefault(DEVIATIONS, {})
+
+    def keep(name: str, deviation: float, tolerance: float) -> None:
+        noted[name] = max(noted.get(name, (0.0, 0.0))[0], deviation), tolerance
+        assert deviation <= tolerance, f"{name}: {deviation:.2e}, more than {tolerance:.0e}"
+
+    return keep
+
+
+@pytest.fixture
+def agree(note: Note) -> Agree:
+    """Compare values with a reference, relative to its largest entry."""
 
     def compare(name: str, values: Any, reference: npt.NDArray[Any], tolerance: float) -> None:
         found, expected = (np.asarray(array, dtype=np.float64).squeeze() for array in (values, reference))
         assert found.shape == expected.shape, name
         assert (np.isnan(found) == np.isnan(expected)).all(), name
-        deviation = float(np.nanmax(np.abs(found - expected)) / np.nanmax(np.abs(expected)))
-        noted[name] = max(noted.get(name, (0.0, 0.0))[0], deviation), tolerance
-        assert deviation <= tolerance, f"{name}: {deviation:.2e} of the largest value, more than {tolerance:.0e}"
+        note(name, float(np.nanmax(np.abs(found - expected)) / np.nanmax(np.abs(expected))), tolerance)
 
     return compare
 

@@ -12,6 +12,7 @@ pytestmark = pytest.mark.gpu
 DECOMPOSITIONS = [
     "sum_of_factors",
     {"name": "sum_of_factors", "by": "head"},
+    {"name": "sum_of_factors", "by": "source"},
     "attention_norms",
     "attention_maps",
     "token_wise",

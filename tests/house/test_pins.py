@@ -38,7 +38,7 @@ def needed(requirement: Requirement, seen: set[str]) -> Iterator[str]:
             yield from needed(found, seen)
 
 
-@pytest.mark.parametrize("extra", ["demo", "test", "dev"])
+@pytest.mark.parametrize("extra", ["demo", "test", "dev", "bench"])
 def test_everything_that_an_extra_brings_is_pinned(extra):
     names = {*needed(Requirement(f"prosect[{extra}]"), set())} - {"prosect"}
     assert len(names) > 40
