@@ -58,11 +58,11 @@ COMPARISONS: Final = (
             "prosect, by head, measured at all layers": "ours by head, measured",
             "prosect, by source, measured at the last layer": "ours by source, measured",
         },
-        8,
+        4,
         128,
     ),
-    Comparison("Norms of attention", {"naive n × n × d": "naive norms", "prosect": "ours norms"}, 4, 128),  # noqa: RUF001 - a product
-    Comparison("Maps at every scope", {"naive n × n × d": "naive maps", "prosect": "ours maps"}, 2, 64),  # noqa: RUF001 - as above
+    Comparison("Norms of attention", {"naive n × n × d": "naive norms", "prosect": "ours norms"}, 2, 128),  # noqa: RUF001 - a product
+    Comparison("Maps at every scope", {"naive n × n × d": "naive maps", "prosect": "ours maps"}, 1, 64),  # noqa: RUF001 - as above
 )
 
 
