@@ -13,17 +13,19 @@ from typing import TYPE_CHECKING, Any
 from prosect._version import __version__
 
 if TYPE_CHECKING:
+    from prosect.results.tables import load_table
     from prosect.running.derived import derive
     from prosect.running.measuring import measure
     from prosect.running.python import decompose, plan, run
     from prosect.view.members import stack
     from prosect.view.open import open
 
-__all__ = ["__version__", "decompose", "derive", "measure", "open", "plan", "run", "stack"]
+__all__ = ["__version__", "decompose", "derive", "load_table", "measure", "open", "plan", "run", "stack"]
 
 _HOMES = {
     "decompose": "prosect.running.python",
     "derive": "prosect.running.derived",
+    "load_table": "prosect.results.tables",
     "measure": "prosect.running.measuring",
     "open": "prosect.view.open",
     "plan": "prosect.running.python",

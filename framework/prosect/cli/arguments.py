@@ -23,7 +23,7 @@ def parser() -> argparse.ArgumentParser:
     main = argparse.ArgumentParser(prog="prosect", description=_DESCRIPTION, epilog=_EXIT)
     main.add_argument("--version", action="version", version=f"prosect {__version__}")
     group = main.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for add in (_run, _check, _plan, _show, _export, _plugins, _schema):
+    for add in (_run, _check, _plan, _show, _export, _import_table, _plugins, _schema):
         add(group)
     return main
 
@@ -66,6 +66,30 @@ def _export(group: Group) -> None:
     export.add_argument("file", metavar="FILE.nc", help="file to write")
     export.add_argument("--node", metavar="PATH", help="only this node, for example minilm/factors")
     export.add_argument("--overwrite", action="store_true", help="replace an existing file")
+
+
+def _import_table(group: Group) -> None:
+    text = "Read a CSV file as labelled data and write it as NetCDF4, for derived metrics."
+    example = "prosect import-table bleu.csv bleu.nc --key run --key checkpoint=step"
+    table = _command(group, "import-table", text, example, commands.import_table)
+    table.add_argument("table", metavar="TABLE.csv", help="CSV, or .tsv with tabs; may be compressed (.gz, .bz2, .xz)")
+    table.add_argument("file", metavar="FILE.nc", help="file to write")
+    for name, form, meaning in (
+        ("--key", "COLUMN[=DIMENSION]", "column that says what a row is about"),
+        ("--value", "COLUMN[=NAME]", "column that becomes a variable; default: all others"),
+        ("--spread", "DIMENSION=PATTERN", "columns that fit a pattern with one '*' go along a dimension"),
+        ("--where", "COLUMN=VALUE", "leave out other rows"),
+        ("--rename", "COLUMN:OLD=NEW", "give a key another name"),
+    ):
+        table.add_argument(
+            name, metavar=form, action="append", default=[], help=f"{meaning}; may be given several times"
+        )
+    table.add_argument("--names", metavar="COLUMN", help="column whose values name the variables")
+    choices = ("error", "mean", "first", "last")
+    table.add_argument(
+        "--duplicates", choices=choices, default="error", help="what several rows with the same keys become"
+    )
+    table.add_argument("--overwrite", action="store_true", help="replace an existing file")
 
 
 def _plugins(group: Group) -> None:

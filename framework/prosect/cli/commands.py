@@ -88,6 +88,18 @@ def export(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def import_table(arguments: argparse.Namespace) -> int:
+    """Write a table as NetCDF."""
+    from prosect.cli.importing import table_of
+    from prosect.store.netcdf import write_dataset
+
+    dataset = table_of(arguments)
+    write_dataset(dataset, Path(arguments.file), overwrite=arguments.overwrite)
+    output.result(str(dataset))
+    output.message(f"wrote {arguments.file}")
+    return 0
+
+
 def plugins(arguments: argparse.Namespace) -> int:
     """List what is installed."""
     from prosect.cli.plugin_tables import plugin_listing

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from math import prod
 from pathlib import Path
@@ -10,19 +13,51 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import ValidationError
 
-from prosect.errors import UsageError
+from prosect.errors import SpecError, UsageError
 from prosect.planning.tables import NETCDF, delimiter
+from prosect.spec.messages import problems_of
 from prosect.spec.models import TableSpec
+from prosect.spec.places import Document
 
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
 ROW: Final = "row"
-#: A dense array may have so many more cells than the table has values.
-_LOOSEST: Final = 1000
+#: A dense array may have so many cells, or so many for each row, before keys must be wrong.
 _SMALL: Final = 10_000_000
+_LOOSEST: Final = 1000
+_NUMBERS: Final = frozenset("iufb")
+
+
+def load_table(path: str | Path, **options: Any) -> xr.Dataset:  # noqa: ANN401 - keys of `TableSpec`
+    """Read a table from elsewhere as a labelled dataset, for `prosect.derive`.
+
+    Parameters
+    ----------
+    path
+        CSV, with tabs (``.tsv``), compressed or not; or NetCDF.
+    **options
+        ``keys``, ``values``, ``names``, ``spread``, ``where``, ``rename`` and ``duplicates``, as a table of a spec has.
+
+    Returns
+    -------
+    xarray.Dataset
+        See `read_table`.
+
+    Raises
+    ------
+    UsageError
+        An option is wrong, or the file is.
+    """
+    given = {"path": os.fspath(path), **options}
+    try:
+        spec = TableSpec.model_validate(given)
+    except ValidationError as error:
+        raise SpecError(problems_of(error, TableSpec, Document(given), ())) from error
+    return read_table(Path(path), spec)
 
 
 def read_table(file: Path, spec: TableSpec) -> xr.Dataset:
@@ -49,169 +84,186 @@ def read_table(file: Path, spec: TableSpec) -> xr.Dataset:
     import xarray as xr
 
     if file.suffix == NETCDF:
-        try:
-            return xr.load_dataset(file)
-        except (OSError, ValueError) as error:
-            raise UsageError(f"{file} cannot be read as NetCDF: {error}") from error
-    frame = _filtered(file, _frame(file), spec)
-    keys = _mapping(spec.keys) or {ROW: ROW}
-    if not spec.keys:
-        frame[ROW] = np.arange(len(frame))
-    frame = _unique(file, frame, [*keys, *([spec.names] if spec.names else [])], spec)
-    axes = {keys[column]: _labels(file, frame, column) for column in keys}
-    variables = dict(_variables(file, frame, keys, axes, spec))
-    return xr.Dataset(variables, coords=_coordinates(axes, variables), attrs={"table": file.name})
+        return _labelled(file)
+    table = _Table(file, spec, _frame(file)).filtered().unique()
+    axes = table.axes()
+    variables: dict[str, Any] = {}
+    labels: dict[str, npt.NDArray[Any]] = {}
+    for column in table.columns():
+        variables[column.variable] = ((*axes, *column.spread), table.dense(column, axes))
+        labels |= {dim: _texts(found) for dim, found in column.spread.items()}
+    return xr.Dataset(variables, coords={**axes, **labels}, attrs={"table": file.name})
+
+
+@dataclass(frozen=True)
+class _Column:
+    """A variable to be: its rows, its columns, and the labels of the dimension along which these are spread."""
+
+    variable: str
+    rows: pd.DataFrame
+    columns: tuple[str, ...]
+    spread: Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class _Table:
+    file: Path
+    spec: TableSpec
+    frame: pd.DataFrame
+
+    @property
+    def keys(self) -> dict[str, str]:
+        """Column -> dimension."""
+        return _mapping(self.spec.keys) or {ROW: ROW}
+
+    def filtered(self) -> _Table:
+        """Keep the rows that are asked for, and give keys their new names."""
+        frame = self.frame
+        for column, wanted in self.spec.where.items():
+            frame = frame[self.column(column).loc[frame.index].isin(wanted if isinstance(wanted, list) else [wanted])]
+        for column, names in self.spec.rename.items():
+            renamed = self.column(column).loc[frame.index].map(lambda value, names=names: names.get(str(value), value))
+            frame = frame.assign(**{column: renamed})
+        if frame.empty:
+            raise UsageError(f"{self.file}: no row is left" + (" by 'where'" if self.spec.where else ""))
+        rows = {} if self.spec.keys else {ROW: np.arange(len(frame))}
+        return _Table(self.file, self.spec, frame.assign(**rows))
+
+    def unique(self) -> _Table:
+        """See to it that no two rows speak of the same."""
+        keys = [*self.keys, *([self.spec.names] if self.spec.names else [])]
+        for key in keys:
+            if empty := int(self.column(key).isna().sum()):
+                raise UsageError(f"{self.file}: the key {key!r} is empty in {empty} rows")
+        twice = self.frame.duplicated(keys, keep=False)
+        if not twice.any():
+            return self
+        if self.spec.duplicates == "error":
+            first = ", ".join(f"{key}={self.frame.loc[twice, key].iloc[0]}" for key in keys)
+            advice = "name more keys, or say 'duplicates: mean', 'first' or 'last'"
+            raise UsageError(f"{self.file}: several rows have {first}; {advice}")
+        if self.spec.duplicates == "mean":
+            frame = self.frame.groupby(keys, sort=False, as_index=False).mean(numeric_only=True)
+        else:
+            frame = self.frame.drop_duplicates(keys, keep=self.spec.duplicates)
+        return _Table(self.file, self.spec, frame)
+
+    def axes(self) -> dict[str, npt.NDArray[Any]]:
+        """Dimension -> its labels."""
+        found = {dim: _labels(self.frame[column]) for column, dim in self.keys.items()}
+        if prod(map(len, found.values())) > max(_SMALL, _LOOSEST * len(self.frame)):
+            raise UsageError(f"{self.file}: the keys {', '.join(found)} make far more combinations than there are rows")
+        return found
+
+    def columns(self) -> Iterator[_Column]:
+        """Yield every variable."""
+        chosen = [*self._spread(), *self._plain()]
+        if not chosen:
+            raise UsageError(f"{self.file}: no column is left to be a variable")
+        for prefix, rows in self._by_name():
+            for name, columns, spread in chosen:
+                full = name if not prefix else prefix if len(chosen) == 1 else f"{prefix}_{name}"
+                yield _Column(_plain_name(full), rows, columns, spread)
+
+    def dense(self, column: _Column, axes: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[Any]:
+        """Put values where their keys say."""
+        import pandas as pd
+
+        places = tuple(pd.Index(axes[d]).get_indexer(_keys(column.rows[key])) for key, d in self.keys.items())
+        shape = tuple(map(len, axes.values()))
+        parts = [_scattered(column.rows[name], places, shape) for name in column.columns]
+        return np.stack(parts, axis=-1) if column.spread else parts[0]
+
+    def column(self, name: str) -> pd.Series:
+        """Return a column; UsageError where there is none of that name."""
+        if name not in self.frame.columns:
+            raise UsageError(f"{self.file} has no column {name!r}; it has {', '.join(map(str, self.frame.columns))}")
+        return self.frame[name]
+
+    def _spread(self) -> Iterator[tuple[str, tuple[str, ...], dict[str, tuple[str, ...]]]]:
+        names = [str(column) for column in self.frame.columns]
+        for dimension, patterns in self.spec.spread.items():
+            for pattern in [patterns] if isinstance(patterns, str) else patterns:
+                before, _, after = pattern.partition("*")
+                columns = tuple(name for name in names if fnmatchcase(name, pattern))
+                if not columns:
+                    raise UsageError(f"{self.file}: no column fits {pattern!r}; there are {', '.join(names)}")
+                labels = tuple(name[len(before) : len(name) - len(after)] for name in columns)
+                yield f"{before}{after}".strip() or "value", columns, {dimension: labels}
+
+    def _plain(self) -> Iterator[tuple[str, tuple[str, ...], dict[str, tuple[str, ...]]]]:
+        if self.spec.values is not None:
+            for column, name in _mapping(self.spec.values).items():
+                self.column(column)
+                yield name, (column,), {}
+        elif not self.spec.spread:
+            used = {*self.keys, self.spec.names, *self.spec.where}
+            for column in map(str, self.frame.columns):
+                if column not in used and not column.startswith("Unnamed:"):
+                    yield column, (column,), {}
+
+    def _by_name(self) -> Iterator[tuple[str, pd.DataFrame]]:
+        if self.spec.names is None:
+            yield "", self.frame
+        else:
+            yield from ((str(label), rows) for label, rows in self.frame.groupby(self.spec.names, sort=False))
+
+
+def _labelled(file: Path) -> xr.Dataset:
+    import xarray as xr
+
+    try:
+        return xr.load_dataset(file, engine="netcdf4")
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{file} cannot be read as NetCDF: {error}") from error
 
 
 def _frame(file: Path) -> pd.DataFrame:
     import pandas as pd
 
     try:
-        # The default parser is off by an ulp now and then.
+        # The default parser of numbers is off by an ulp now and then.
         frame = pd.read_csv(
             file, sep=delimiter(file), skipinitialspace=True, float_precision="round_trip", encoding="utf-8-sig"
         )
-    except (OSError, ValueError) as error:
+    except (OSError, EOFError, ValueError) as error:
         raise UsageError(f"{file} cannot be read as a table: {error}") from error
     return frame.rename(columns=lambda name: str(name).strip())
 
 
-def _filtered(file: Path, frame: pd.DataFrame, spec: TableSpec) -> pd.DataFrame:
-    for column, wanted in spec.where.items():
-        values = wanted if isinstance(wanted, list) else [wanted]
-        frame = frame[_column(file, frame, column).isin(values)]
-    for column, names in spec.rename.items():
-        frame = frame.assign(**{column: _column(file, frame, column).replace(names)})
-    if frame.empty:
-        raise UsageError(f"{file}: no row is left" + (" by 'where'" if spec.where else ""))
-    return frame.copy()
-
-
-def _unique(file: Path, frame: pd.DataFrame, keys: list[str], spec: TableSpec) -> pd.DataFrame:
-    twice = frame.duplicated([key for key in keys if _column(file, frame, key) is not None], keep=False)
-    if not twice.any() or spec.duplicates in ("first", "last"):
-        return frame.drop_duplicates(keys, keep="last" if spec.duplicates == "last" else "first")
-    if spec.duplicates == "mean":
-        return frame.groupby(keys, sort=False, as_index=False).mean(numeric_only=True)
-    first = {key: frame.loc[twice, key].iloc[0] for key in keys}
-    shown = ", ".join(f"{key}={value}" for key, value in first.items())
-    raise UsageError(f"{file}: several rows have {shown}; name more keys, or say 'duplicates: mean', 'first' or 'last'")
-
-
-def _labels(file: Path, frame: pd.DataFrame, column: str) -> npt.NDArray[Any]:
-    values = frame[column]
-    if values.isna().any():
-        raise UsageError(f"{file}: the key {column!r} is empty in {int(values.isna().sum())} rows")
-    unique: npt.NDArray[Any] = values.unique()
-    if values.dtype.kind in "iufb":
-        found: npt.NDArray[Any] = np.sort(np.asarray(unique))
+def _labels(values: pd.Series) -> npt.NDArray[Any]:
+    if values.dtype.kind in _NUMBERS:
+        found: npt.NDArray[Any] = np.unique(values.to_numpy())
         return found
-    return np.asarray([str(value) for value in unique], dtype=object)
+    return _texts(list(dict.fromkeys(map(str, values))))
 
 
-def _variables(
-    file: Path, frame: pd.DataFrame, keys: Mapping[str, str], axes: Mapping[str, npt.NDArray[Any]], spec: TableSpec
-) -> Iterator[tuple[str, Any]]:
-    """Yield every variable as (dims, values) or (dims, values, coordinates of a spread axis)."""
-    if prod(map(len, axes.values())) > max(_SMALL, _LOOSEST * len(frame)):
-        raise UsageError(f"{file}: the keys {', '.join(keys)} make far more combinations than there are rows")
-    chosen = _chosen(file, frame, keys, spec)
-    for label, part in _by_name(file, frame, spec.names):
-        for name, source in chosen.items():
-            full = _joined(label, name, alone=len(chosen) == 1)
-            places = _places(part, keys, axes)
-            shape = tuple(map(len, axes.values()))
-            if isinstance(source, str):
-                yield full, (tuple(axes), _dense(part[source], places, shape))
-            else:
-                dimension, columns = source
-                values = np.stack([_dense(part[column], places, shape) for column in columns.values()], axis=-1)
-                yield full, ((*axes, dimension), values, {"labels": list(columns)})
-
-
-Source = str | tuple[str, Mapping[str, str]]
-
-
-def _chosen(file: Path, frame: pd.DataFrame, keys: Mapping[str, str], spec: TableSpec) -> dict[str, Source]:
-    """Variable -> its column, or its dimension with label -> column."""
-    found: dict[str, Source] = {}
-    for dimension, patterns in spec.spread.items():
-        for pattern in [patterns] if isinstance(patterns, str) else patterns:
-            before, _, after = pattern.partition("*")
-            columns = {
-                str(column)[len(before) : len(str(column)) - len(after)]: str(column)
-                for column in frame.columns
-                if fnmatchcase(str(column), pattern)
-            }
-            if not columns:
-                raise UsageError(f"{file}: no column fits {pattern!r}; there are {_listed(frame.columns)}")
-            found[f"{before}{after}".strip() or "value"] = (dimension, columns)
-    if spec.values is not None:
-        return {**{name: column for column, name in _mapping(spec.values).items()}, **found}
-    if found:
-        return found
-    used = {*keys, *([spec.names] if spec.names else []), *spec.where}
-    rest = [str(column) for column in frame.columns if column not in used and not str(column).startswith("Unnamed:")]
-    if not rest:
-        raise UsageError(f"{file}: no column is left to be a variable")
-    return {column.replace(" ", "_").replace("/", "_"): column for column in rest}
-
-
-def _by_name(file: Path, frame: pd.DataFrame, names: str | None) -> Iterator[tuple[str, pd.DataFrame]]:
-    if names is None:
-        yield "", frame
-        return
-    _column(file, frame, names)
-    for label, part in frame.groupby(names, sort=False):
-        yield str(label).replace(" ", "_"), part
-
-
-def _joined(label: str, name: str, *, alone: bool) -> str:
-    if not label:
-        return name
-    return label if alone else f"{label}_{name}"
-
-
-def _places(
-    part: pd.DataFrame, keys: Mapping[str, str], axes: Mapping[str, npt.NDArray[Any]]
-) -> tuple[npt.NDArray[np.intp], ...]:
+def _keys(values: pd.Series) -> pd.Index:
     import pandas as pd
 
-    return tuple(pd.Index(axes[keys[c]]).get_indexer(pd.Index(_as_label(part[c]))) for c in keys)
+    return pd.Index(values if values.dtype.kind in _NUMBERS else _texts([str(value) for value in values]))
 
 
-def _as_label(values: pd.Series) -> Any:  # noqa: ANN401 - a series or array of labels
-    return values if values.dtype.kind in "iufb" else [str(value) for value in values]
+def _scattered(values: pd.Series, places: tuple[npt.NDArray[np.intp], ...], shape: tuple[int, ...]) -> npt.NDArray[Any]:
+    if values.dtype.kind not in _NUMBERS:
+        found: npt.NDArray[Any] = np.full(shape, "", dtype=object)
+        texts = ["" if missing else str(value) for value, missing in zip(values, values.isna(), strict=True)]
+        found[places] = texts
+        return found
+    complete = prod(shape) == len(values)
+    dense = np.zeros(shape, values.dtype) if complete else np.full(shape, np.nan)
+    dense[places] = values.to_numpy()
+    return dense
 
 
-def _dense(values: pd.Series, places: Sequence[npt.NDArray[np.intp]], shape: tuple[int, ...]) -> npt.NDArray[Any]:
-    if values.dtype.kind in "iufb":
-        whole = prod(shape) == len(values) and values.dtype.kind in "iub"
-        dense = np.zeros(shape, values.dtype) if whole else np.full(shape, np.nan)
-        dense[tuple(places)] = values.to_numpy()
-        return dense
-    text = np.full(shape, "", dtype=object)
-    text[tuple(places)] = ["" if missing else str(value) for value, missing in zip(values, values.isna(), strict=True)]
-    return text
-
-
-def _coordinates(axes: Mapping[str, npt.NDArray[Any]], variables: Mapping[str, Any]) -> dict[Hashable, Any]:
-    labels = {dims[-1]: more[0]["labels"] for dims, _, *more in variables.values() if more}
-    for variable in variables.values():
-        if len(variable) > 2:  # noqa: PLR2004 - dimensions, values, and the labels of a spread axis
-            variable[2].clear()
-    return {**axes, **{dimension: np.asarray(found, dtype=object) for dimension, found in labels.items()}}
+def _texts(values: Sequence[str]) -> npt.NDArray[Any]:
+    return np.asarray(list(values), dtype=object)
 
 
 def _mapping(given: Sequence[str] | Mapping[str, str]) -> dict[str, str]:
     return dict(given) if isinstance(given, Mapping) else {name: name for name in given}
 
 
-def _column(file: Path, frame: pd.DataFrame, name: str) -> pd.Series:
-    if name not in frame.columns:
-        raise UsageError(f"{file} has no column {name!r}; it has {_listed(frame.columns)}")
-    return frame[name]
-
-
-def _listed(columns: Sequence[Any] | pd.Index) -> str:
-    return ", ".join(map(str, columns))
+def _plain_name(name: str) -> str:
+    """Name that a store can hold: no blanks or slashes."""
+    return re.sub(r"[\s/]+", "_", name).lstrip("._") or "value"

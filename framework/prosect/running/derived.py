@@ -56,7 +56,8 @@ def compute(step: DerivedStep, store: Store) -> bool:
             return False
         raise StoreError(f"{store.path}: holds another {step.node}; --replace {step.node} computes it again")
     with open_tree(store.path, chunks={}) as tree:
-        datasets = [*_inputs(step, tree), *(read_table(table.file, table.spec) for table in step.tables)]
+        tables = [read_table(table.file, table.spec).assign_attrs(node=table.name) for table in step.tables]
+        datasets = [*_inputs(step, tree), *tables]
         found = _derive(step.metric.declaration, datasets, step.metric.options, step.node)
         attrs = {
             "derived": config["metric"],

@@ -51,14 +51,19 @@ def export(store: Path, file: Path, node: str | None = None, *, overwrite: bool 
     RunError
         Writing failed.
     """
-    if file.exists() and not overwrite:
-        raise StoreError(f"{file}: exists already; choose another name, or allow to overwrite it")
-    if not file.absolute().parent.is_dir():
-        raise StoreError(f"{file}: there is no folder {file.absolute().parent}")
+    _check_target(file, overwrite=overwrite)
     with open_tree(store) as tree:
         chosen = _choose(store, tree, node)
         _check_finished(store, node)
         _write(chosen, file)
+
+
+def write_dataset(dataset: xr.Dataset, file: Path, *, overwrite: bool = False) -> None:
+    """Write a dataset that is in no store to a NetCDF4 file; arguments and errors as of `export`."""
+    import xarray as xr
+
+    _check_target(file, overwrite=overwrite)
+    _write(xr.DataTree(dataset), file)
 
 
 def encode_attributes(attrs: Mapping[Hashable, Any]) -> dict[str, Any]:
@@ -73,6 +78,13 @@ def decode_attributes(attrs: Mapping[Hashable, Any]) -> dict[str, Any]:
     odd = set(json.loads(attrs.get(JSON_ATTRIBUTES, "[]")))
     found = {str(name): value for name, value in attrs.items() if name != JSON_ATTRIBUTES}
     return {name: json.loads(value) if name in odd else value for name, value in found.items()}
+
+
+def _check_target(file: Path, *, overwrite: bool) -> None:
+    if file.exists() and not overwrite:
+        raise StoreError(f"{file}: exists already; choose another name, or allow to overwrite it")
+    if not file.absolute().parent.is_dir():
+        raise StoreError(f"{file}: there is no folder {file.absolute().parent}")
 
 
 def _choose(store: Path, tree: xr.DataTree, node: str | None) -> xr.DataTree:
@@ -131,7 +143,7 @@ def _encoding(stored: xr.Dataset) -> dict[Hashable, dict[str, Any]]:
         name: {
             "zlib": True,
             "complevel": 1,
-            "chunksizes": tuple(map(min, variable.encoding["chunks"], variable.shape)),
+            "chunksizes": tuple(map(min, variable.encoding.get("chunks") or variable.shape, variable.shape)),
         }
         for name, variable in numbers.items()
     }
