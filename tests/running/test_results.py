@@ -32,7 +32,7 @@ def test_an_encoder_gives_one_node_with_the_labels_of_the_contract(spec, carry_o
 
 def test_an_encoder_decoder_gives_a_child_for_each_stream(spec, carry_out):
     tree = tree_of(carry_out(spec("marian")))
-    assert set(tree["m/a"].children) == {"encoder", "decoder"}
+    assert set(tree["m/a"].children) == {"encoder", "decoder", "sentences"}
     decoder, encoder = tree["m/a/decoder"].to_dataset(), tree["m/a/encoder"].to_dataset()
     assert list(decoder["component"].values) == ["input", "attention", "cross_attention", "feed_forward", "bias"]
     assert "cross_attention" not in encoder["component"].values

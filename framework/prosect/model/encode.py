@@ -36,6 +36,8 @@ class Encoded:
         What the target is made of: ``text``, ``ids`` (fed as they are) or ``nothing``.
     references
         Target texts of each sentence.
+    texts
+        Text of each sentence's source, None where it was given as ids; empty unless asked for.
     annotations
         What the corpus says of words, tokens and sentences.
     dropped
@@ -46,6 +48,7 @@ class Encoded:
     target: Pieces | None
     target_form: TargetForm
     references: tuple[tuple[str, ...], ...]
+    texts: tuple[str | None, ...]
     annotations: Annotations
     dropped: int
 
@@ -55,6 +58,7 @@ class _Sides:
     source: list[Pieces] = field(default_factory=list)
     target: list[Pieces] = field(default_factory=list)
     references: list[tuple[str, ...]] = field(default_factory=list)
+    texts: list[str | None] | None = None
     form: TargetForm | None = None
     rows: int = 0
 
@@ -62,6 +66,8 @@ class _Sides:
         rows = np.arange(self.rows, self.rows + len(batch))
         self.source.append(replace(encoders.source(batch), row=rows))
         self.references.extend(entry.first.targets for entry in batch)
+        if self.texts is not None:
+            self.texts.extend(map(_text, batch))
         self.rows += len(batch)
         if encoders.limits.has_decoder:
             self._add_target(batch, encoders.target(batch))
@@ -79,9 +85,16 @@ class _Sides:
 
 
 def encode(
-    sentences: Iterable[Sentence], tokenizer: Tokenizer | None, common: CommonCorpusOptions, limits: Limits
+    sentences: Iterable[Sentence],
+    tokenizer: Tokenizer | None,
+    common: CommonCorpusOptions,
+    limits: Limits,
+    *,
+    texts: bool = False,
 ) -> Encoded:
-    """Encode a corpus; sentences without a token of their own on either side are dropped.
+    """Encode a corpus, with the texts of its source where asked for.
+
+    Sentences without a token of their own on either side are dropped.
 
     Raises
     ------
@@ -90,13 +103,19 @@ def encode(
         if nothing is left.
     """
     losses: Counter[str] = Counter()
-    annotations, sides = Annotations(), _Sides()
+    annotations, sides = Annotations(), _Sides(texts=[] if texts else None)
     encoders = encoders_of(tokenizer, limits, special_tokens=common.special_tokens)
     for batch in _batches(read_entries(sentences, common, losses)):
         for row, entry in enumerate(batch, sides.rows):
             annotations.add(row, entry)
         sides.add(batch, encoders)
     return _joined(sides, annotations, losses["sentences_dropped"])
+
+
+def _text(entry: Entry) -> str | None:
+    if entry.form == "ids":
+        return None
+    return "\n".join(part if isinstance(part, str) else " ".join(part) for part in entry.parts)
 
 
 def _batches(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
@@ -122,6 +141,7 @@ def _joined(sides: _Sides, annotations: Annotations, dropped: int) -> Encoded:
         target=None if target is None else target.select(keep),
         target_form=sides.form or "nothing",
         references=tuple(texts for texts, kept in zip(sides.references, keep, strict=True) if kept),
+        texts=() if sides.texts is None else tuple(t for t, kept in zip(sides.texts, keep, strict=True) if kept),
         annotations=annotations,
         dropped=dropped,
     )

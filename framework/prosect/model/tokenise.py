@@ -29,6 +29,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 
@@ -44,6 +45,8 @@ from prosect.model.tokens import IntArray, Tokenised
 from prosect.model.windows import Cut, cut_at, cut_windows
 from prosect.spec.models import CommonCorpusOptions
 from prosect.vocab.corpus import Sentence
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +82,8 @@ def tokenise(
     common: CommonCorpusOptions,
     limits: Limits,
     decoder_input: DecoderInput = "shifted",
+    *,
+    texts: bool = False,
 ) -> Tokenised:
     """Tokenise a corpus for a model.
 
@@ -94,6 +99,8 @@ def tokenise(
         What the model takes.
     decoder_input
         How target texts are fed to a decoder: ``shifted`` right behind the start token, or ``as_given``.
+    texts
+        Keep the texts of the source.
 
     Returns
     -------
@@ -106,7 +113,7 @@ def tokenise(
     UsageError
         If the corpus does not fit the model, the tokenizer or the options.
     """
-    encoded = encode(sentences, tokenizer, common, limits)
+    encoded = encode(sentences, tokenizer, common, limits, texts=texts)
     cuts = _cut(encoded, common, limits)
     reader, source, target = Reader(tokenizer, limits), cuts.source.pieces, None
     if cuts.target is not None:
@@ -115,7 +122,8 @@ def tokenise(
     return Tokenised(
         source=source_stream(source, reader, encoded.annotations, common),
         target=target,
-        references=_references(encoded, source.row),
+        references=_per_row(encoded, encoded.references, source.row) if any(encoded.references) else (),
+        source_texts=_per_row(encoded, encoded.texts, source.row) if texts else (),
         losses=cuts.losses,
     )
 
@@ -179,9 +187,6 @@ def _cut(encoded: Encoded, common: CommonCorpusOptions, limits: Limits) -> _Cuts
     return _Cuts(source, target, losses)
 
 
-def _references(encoded: Encoded, rows: IntArray) -> tuple[tuple[str, ...], ...]:
-    """Target texts per sentence, those of an entry for each of its windows; none if the corpus has none."""
-    if not any(encoded.references):
-        return ()
-    entry = np.searchsorted(encoded.source.row, rows)
-    return tuple(encoded.references[one] for one in entry)
+def _per_row(encoded: Encoded, values: Sequence[T], rows: IntArray) -> tuple[T, ...]:
+    """Values of entries per sentence, those of an entry for each of its windows."""
+    return tuple(values[one] for one in np.searchsorted(encoded.source.row, rows))

@@ -51,6 +51,28 @@ class TokenStream:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Texts:
+    """What the sentences of an encoder-decoder are as text.
+
+    Attributes
+    ----------
+    source
+        What the encoder reads, one text per sentence.
+    target
+        What the decoder is fed with: the target of the corpus, or what the model wrote.
+    references
+        Target texts of the corpus, per sentence; empty where it has none.
+    generated
+        Targets are what the model wrote.
+    """
+
+    source: tuple[str, ...]
+    target: tuple[str, ...]
+    references: tuple[tuple[str, ...], ...]
+    generated: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class Tokenised:
     """A corpus ready for a model.
 
@@ -62,6 +84,10 @@ class Tokenised:
         The decoder's stream (decoder input as it is fed); None where there is none.
     references
         Target texts per sentence, the first one fed to the decoder.
+    source_texts
+        Texts of the source per sentence, None where it was given as ids; empty unless asked for.
+    texts
+        Texts of both sides, of an encoder-decoder.
     losses
         What did not make it, by name and number: ``sentences_dropped`` (empty ones),
         ``sentences_cut``, ``tokens_cut``; for the decoder ``target_sentences_cut``, ``target_tokens_cut``.
@@ -70,6 +96,8 @@ class Tokenised:
     source: TokenStream
     target: TokenStream | None = None
     references: tuple[tuple[str, ...], ...] = ()
+    source_texts: tuple[str | None, ...] = ()
+    texts: Texts | None = None
     losses: Mapping[str, int] = field(default_factory=dict)
 
 

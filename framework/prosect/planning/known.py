@@ -16,7 +16,7 @@ from prosect.spec.places import nearest
 STREAMS: Final = ("encoder", "decoder", "cross")
 #: Child node with the texts of an encoder-decoder's sentences.
 SENTENCES: Final = "sentences"
-_TEXTS: Final = frozenset({"source", "hypothesis", "reference"})
+_TEXTS: Final = frozenset({"source", "target", "reference"})
 _TERMS: Final = "terms"
 _MAIN: Final = "main"
 _PARTS: Final = (2, 3)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
@@ -37,6 +37,8 @@ class Provenance:
         When it ended, ISO 8601 with the time zone.
     closure_max
         Node -> largest gap between the sum of the terms and the hidden state.
+    identical_weights
+        Groups of models whose weights are the same under several names.
     """
 
     spec: str
@@ -46,6 +48,7 @@ class Provenance:
     device: str
     time: str
     closure_max: Mapping[str, float]
+    identical_weights: Sequence[Sequence[str]] = ()
 
 
 def root_attributes(provenance: Provenance, before: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -72,6 +75,8 @@ def root_attributes(provenance: Provenance, before: Mapping[str, Any] | None = N
         "closure_max": jsonable(provenance.closure_max),
     }
     before = before or {}
+    twins = [list(names) for names in provenance.identical_weights]
+    now["identical_weights"] = [*twins, *(names for names in before.get("identical_weights", ()) if names not in twins)]
     history = list(before.get(HISTORY, ()))
     if before.get("spec_digest", now["spec_digest"]) != now["spec_digest"]:
         history.append({key: before[key] for key in PER_RUN if key in before})

@@ -14,7 +14,9 @@ import numpy as np
 from prosect.errors import UsageError
 from prosect.model.limits import Limits, limits_of
 from prosect.model.load import LoadedModel, load_model
+from prosect.model.streams import Reader
 from prosect.model.targets import Generation, generate_targets
+from prosect.model.texts import texts_of
 from prosect.model.tokenise import tokenise, with_targets
 from prosect.model.tokens import IntArray, Tokenised, TokenStream
 from prosect.planning.digest import digest
@@ -96,20 +98,23 @@ def read_tokens(step: Step, key: InputKey, model: LoadedModel, cache: Path | Non
     limits = limits_of(model.config, model.tokenizer)
     # Where the model writes the targets itself, those of the corpus are not looked at.
     taken = replace(limits, has_decoder=False) if key.target == "generated" else limits
+    both = model.is_encoder_decoder
     with naming(step.model.name, step.corpus.name):
         sentences = read_corpus(step.corpus)
-        tokens = tokenise(sentences, model.tokenizer, step.corpus.common, taken, key.decoder_input)
-    if not model.is_encoder_decoder:
+        tokens = tokenise(sentences, model.tokenizer, step.corpus.common, taken, key.decoder_input, texts=both)
+    if not both:
         return tokens
+    reader = Reader(model.tokenizer, limits)
     if key.target == "generated":
-        targets = _generated(step, key, model, tokens.source, cache)
-        return with_targets(tokens, targets, model.tokenizer, limits, key.decoder_input)
+        written = _generated(step, key, model, tokens.source, cache)
+        tokens = with_targets(tokens, written, model.tokenizer, limits, key.decoder_input)
+        return replace(tokens, texts=texts_of(tokens, written, reader))
     if tokens.target is None:
         raise UsageError(
             f"{step.node}: corpus {key.corpus!r} has no target side for the decoder of {step.model.name!r}; "
             "use a 'parallel' corpus, or the decomposition's option 'target: generated'"
         )
-    return tokens
+    return replace(tokens, texts=texts_of(tokens, None, reader))
 
 
 def _generated(

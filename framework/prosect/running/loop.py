@@ -23,6 +23,7 @@ from prosect.planning.model import Plan, PlannedModel, Step
 from prosect.planning.records import StepRecord
 from prosect.planning.sources import commit_of
 from prosect.planning.states import PENDING, refuse_changes
+from prosect.planning.twins import identical_weights
 from prosect.results.provenance import Provenance, package_versions, root_attributes
 from prosect.running.compute import UnitComputer, UnitResult
 from prosect.running.events import Began, Ended, Note, StepDone, UnitDone
@@ -87,6 +88,7 @@ def execute(plan: Plan, report: Reporter, *, in_memory: Mapping[str, LoadedModel
     with Store.open(path, create=True) as store:
         run = _Run(plan, store, report, pick_device(plan.spec.compute.device), in_memory)
         run.clear()
+        run.tell_twins()
         for model in plan.models:
             run.model(model)
         run.derive()
@@ -123,6 +125,7 @@ class _Run:
         self._in_memory = in_memory
         self._keepers: dict[str, Keeper] = {}
         self.computed: list[str] = []
+        self._twins: list[tuple[str, ...]] = []
 
     def model(self, planned: PlannedModel) -> None:
         """Compute every pending step of a model."""
@@ -153,6 +156,13 @@ class _Run:
             if step.state == "replace" and step.node in stored:
                 self._store.remove(step.node)
 
+    def tell_twins(self) -> None:
+        """Say which models are the same under two names, once for each group."""
+        for names in identical_weights(self._plan.steps):
+            if names not in self._twins:
+                self._twins.append(names)
+                self._report(Note(f"the weights of {' and '.join(names)} are identical", warning=True))
+
     def derive(self) -> None:
         """Compute every pending metric over stored results."""
         pending = [step for step in self._plan.derived if step.state in PENDING]
@@ -167,6 +177,7 @@ class _Run:
 
     def seal(self) -> dict[str, float]:
         """Write the provenance of the run, and return the closure of every node of the plan."""
+        self.tell_twins()
         closure = {step.node: self._closure(step.node) for step in self._plan.steps if step.node in self._store.steps()}
         if self.computed or not self._store.sealed:
             self._store.seal(root_attributes(self._provenance(closure), self._store.attrs))
@@ -206,7 +217,7 @@ class _Run:
             if one.step.node in records:
                 self._store.verify(list(one.layouts.values()))
             else:
-                self._store.allocate(list(one.layouts.values()), one.record)
+                self._store.allocate(list(one.layouts.values()), one.record, one.whole())
         return placed
 
     def _stored(self, record: StepRecord | None) -> StoredStep | None:
@@ -303,6 +314,7 @@ class _Run:
             device=str(self._device),
             time=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             closure_max=closure,
+            identical_weights=self._twins,
         )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from prosect.errors import UsageError
 from prosect.measures.accumulator import Setting
@@ -17,15 +18,17 @@ from prosect.model.gains import scope_gains
 from prosect.model.head import Head
 from prosect.model.limits import limits_of
 from prosect.model.load import LoadedModel
-from prosect.model.tokens import Tokenised, TokenStream, Unit
+from prosect.model.tokens import Texts, Tokenised, TokenStream, Unit
 from prosect.model.units import unit_length, units
 from prosect.planning.axes import described_streams
 from prosect.planning.digest import digest
+from prosect.planning.known import SENTENCES
 from prosect.planning.model import Step
 from prosect.planning.records import StepRecord
 from prosect.planning.states import installed_versions
 from prosect.results.build import Extent, metric_arrays, node_layout, terms_array
 from prosect.results.layout import Coordinate, NodeLayout
+from prosect.results.sentences import sentences_node
 from prosect.running.budget import Budget, batch_tokens, refuse_too_large
 from prosect.running.compute import Pair
 from prosect.running.work import StreamWork, numpy_name, stream_work
@@ -86,6 +89,8 @@ class ReadyStep:
         Tolerance of closure.
     losses
         What of the corpus was cut or dropped.
+    texts
+        Texts of the sentences, of an encoder-decoder.
     """
 
     step: Step
@@ -95,6 +100,14 @@ class ReadyStep:
     record: StepRecord
     limit: float
     losses: Mapping[str, int]
+    texts: Texts | None = None
+
+    def whole(self) -> list[tuple[NodeLayout, Mapping[str, npt.NDArray[Any]]]]:
+        """Nodes that are written at once: the texts of sentences."""
+        if self.texts is None:
+            return []
+        attrs = {name: next(iter(self.layouts.values())).attrs[name] for name in ("model", "corpus", "matrix")}
+        return [sentences_node(f"{self.step.node}/{SENTENCES}", self.texts, attrs)]
 
     def with_budget(self, batch_tokens: int) -> ReadyStep:
         """Return the step with another size of batches."""
@@ -152,6 +165,7 @@ def ready(step: Step, scene: Scene, tokens: Tokenised, compute: ComputeSpec, sto
         record=record if stored is None else stored.record,
         limit=limit,
         losses=tokens.losses,
+        texts=tokens.texts,
     )
 
 

@@ -114,7 +114,9 @@ class Store:
         """Length of the units a stored node was allocated with: a resumed run must use the same."""
         return int(str(self._root()[path].attrs[arrays.UNIT_TOKENS]))
 
-    def allocate(self, layouts: Sequence[NodeLayout], record: StepRecord) -> None:
+    def allocate(
+        self, layouts: Sequence[NodeLayout], record: StepRecord, whole: Sequence[tuple[NodeLayout, Data]] = ()
+    ) -> None:
         """Create the nodes of a new step; its record is written when all of them stand.
 
         Parameters
@@ -123,6 +125,8 @@ class Store:
             One per stream: ``MODEL/ANALYSIS``, or ``MODEL/ANALYSIS/STREAM``.
         record
             The step, with the number of units of every stream.
+        whole
+            Further nodes below the step's, with all their data.
 
         Raises
         ------
@@ -135,6 +139,9 @@ class Store:
             step_folder(self.path, record.node).mkdir(parents=True)
             for layout in layouts:
                 arrays.create_node(self._root(), layout)
+            for layout, data in whole:
+                check_data(layout, layout.arrays, data)
+                arrays.write_node(self._root(), layout, data)
             journal.write_record(self.path, replace(record, state="allocated"))
 
     def verify(self, layouts: Sequence[NodeLayout]) -> None:

@@ -36,7 +36,8 @@ def size(number: float) -> str:
 
 
 def _node(node: NodeSummary) -> Iterator[str]:
-    closure = [] if node.path.startswith(f"{DERIVED}/") else [_closure(node)]
+    measured = node.units > 0 and not node.path.startswith(f"{DERIVED}/")
+    closure = [_closure(node)] if measured else []
     yield f"{node.path}  {', '.join((_state(node), *closure, size(node.bytes)))}"
     yield "  " + ", ".join(f"{dim} {length:,}" for dim, length in node.sizes.items())
     rows = [(v.name, f"({', '.join(v.dims)})", v.dtype, size(v.bytes)) for v in node.variables]
@@ -48,7 +49,7 @@ def _node(node: NodeSummary) -> Iterator[str]:
 
 
 def _state(node: NodeSummary) -> str:
-    return "finished" if node.state == "finished" else f"{node.units_done} of {node.units} units"
+    return "finished" if node.state == "finished" or node.units == 0 else f"{node.units_done} of {node.units} units"
 
 
 def _closure(node: NodeSummary) -> str:

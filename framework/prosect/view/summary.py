@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from prosect.planning.known import SENTENCES
 from prosect.planning.records import StepRecord
 from prosect.results.layout import SCHEMA, SCHEMA_VERSION
 from prosect.results.values import jsonable
@@ -38,7 +39,7 @@ class NodeSummary:
     state
         ``finished``, or ``allocated`` while units are missing.
     units_done, units
-        Units that are complete, of all.
+        Units that are complete, of all; 0 of a node that is written at once.
     sizes
         Length of every dimension.
     variables, coordinates
@@ -86,8 +87,15 @@ def summarise(store: Path) -> StoreSummary:
         schema=SCHEMA,
         schema_version=SCHEMA_VERSION,
         bytes=_bytes(store),
-        nodes=tuple(_node(store, record, stream) for record in records for stream in record.units),
+        nodes=tuple(_node(store, record, stream) for record in records for stream in _streams(store, record)),
     )
+
+
+def _streams(store: Path, record: StepRecord) -> Iterator[str]:
+    """Streams of a step, then its other nodes."""
+    yield from record.units
+    if (store / record.node / SENTENCES / "zarr.json").is_file():
+        yield SENTENCES
 
 
 def _node(store: Path, record: StepRecord, stream: str) -> NodeSummary:
@@ -100,7 +108,7 @@ def _node(store: Path, record: StepRecord, stream: str) -> NodeSummary:
         path=path,
         state=record.state,
         units_done=len(entries),
-        units=record.units[stream],
+        units=record.units.get(stream, 0),
         sizes=_sizes(found),
         variables=tuple(variable for variable in found if variable.name not in names),
         coordinates=tuple(variable for variable in found if variable.name in names),
