@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import sacrebleu
 import xarray as xr
 
 import prosect
@@ -17,6 +18,7 @@ from prosect.planning.build import make_plan
 from prosect.running import derived as running
 from prosect.running.loop import execute
 from prosect.running.progress import Lines
+from support.models import DATA
 
 DERIVED = {
     "agreement": {"name": "correlation", "of": ["m@1/a", "m@2/a"]},
@@ -147,6 +149,32 @@ def test_plan_show_and_export_speak_of_them(source, tree, tmp_path, capsys):
     assert main(["export", str(out), str(tmp_path / "x.nc"), "--node", "derived/agreement"]) == 0
     with xr.open_dataset(tmp_path / "x.nc") as exported:
         np.testing.assert_array_equal(exported.correlation, tree["derived/agreement"].correlation)
+
+
+def test_a_run_scores_what_the_model_wrote(spec, carry_out):
+    """From the spec alone: generation, texts, score, and the score joined to what was measured."""
+    source = spec("marian", number=4)
+    rows = source["corpora"]["c"]["sentences"]
+    source["models"]["m"] = {"load": str(DATA / "mickus" / "marian"), "head": "own"}
+    references = [" ".join(map(str, row)) for row in rows]
+    source["corpora"]["c"] = {"kind": "inline", "sentences": rows, "targets": references}
+    option = {"name": "sum_of_factors", "target": "generated", "max_new_tokens": 6}
+    source["analyses"]["a"] |= {"decomposition": option, "metrics": ["importance"]}
+    source["derived"] = {
+        "bleu": {"name": "bleu", "of": "m/a/sentences", "tokenize": "none"},
+        "quality": {
+            "name": "correlation",
+            "of": ["m/a/decoder", "derived/bleu"],
+            "against": "sentence_bleu",
+            "variables": ["importance"],
+        },
+    }
+    with prosect.open(carry_out(source).store) as tree:
+        texts = tree["m/a/sentences"]
+        assert texts.reference.values[:, 0].tolist() == references
+        expected = sacrebleu.corpus_bleu(texts.target.values.tolist(), [references], tokenize="none").score
+        assert float(tree["derived/bleu"].bleu) == pytest.approx(expected)
+        assert tree["derived/quality"].correlation.dims == ("variable", "layer", "component")
 
 
 class TestDerive:

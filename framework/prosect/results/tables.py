@@ -222,13 +222,18 @@ def _frame(file: Path) -> pd.DataFrame:
     import pandas as pd
 
     try:
-        # The default parser of numbers is off by an ulp now and then.
-        frame = pd.read_csv(
-            file, sep=delimiter(file), skipinitialspace=True, float_precision="round_trip", encoding="utf-8-sig"
-        )
+        frame = pd.read_csv(file, sep=delimiter(file), skipinitialspace=True, encoding="utf-8-sig", **_exact())
     except (OSError, EOFError, ValueError) as error:
         raise UsageError(f"{file} cannot be read as a table: {error}") from error
     return frame.rename(columns=lambda name: str(name).strip())
+
+
+def _exact() -> dict[str, Any]:
+    """Options under which numbers are read to the last bit; from pandas 3.1 on that is the only way."""
+    import pandas as pd
+
+    major, minor = (int(part) for part in pd.__version__.split(".")[:2])
+    return {} if (major, minor) >= (3, 1) else {"float_precision": "round_trip"}
 
 
 def _labels(values: pd.Series) -> npt.NDArray[Any]:

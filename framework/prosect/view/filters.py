@@ -37,16 +37,21 @@ def select(
     """
     for conditions, wanted in ((where or {}, True), (exclude or {}, False)):
         for name, condition in conditions.items():
-            labels = labels_of(dataset, name)
-            mask = _holds(labels.values, condition) == wanted
-            if labels.ndim == 1:
-                kept = np.flatnonzero(mask)
+            mask = holds(dataset, name, condition) == wanted
+            if mask.ndim == 1:
+                kept = np.flatnonzero(mask.values)
                 if not kept.size:
                     raise UsageError(f"nothing is left by the condition on {name!r}: {_shown(condition)}")
-                dataset = dataset.isel({labels.dims[0]: kept})
+                dataset = dataset.isel({mask.dims[0]: kept})
             else:
-                dataset = dataset.where(xr.DataArray(mask, dims=labels.dims))
+                dataset = dataset.where(mask)
     return dataset
+
+
+def holds(dataset: xr.Dataset, name: str, condition: Label | tuple[Label, ...] | Range) -> xr.DataArray:
+    """Whether a condition on a coordinate, dimension or variable holds, on its dimensions and without labels."""
+    labels = labels_of(dataset, name)
+    return xr.DataArray(_holds(labels.values, condition), dims=labels.dims)
 
 
 def labels_of(dataset: xr.Dataset, name: str) -> xr.DataArray:

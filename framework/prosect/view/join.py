@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 import numpy as np
@@ -45,13 +45,20 @@ def join(dataset: xr.Dataset, table: xr.Dataset) -> xr.Dataset:
             f"which has {', '.join(map(str, (*dataset.dims, *dataset.coords)))}"
         )
     places = {key: _places(dataset, table, key) for key in keys}
-    found = xr.ones_like(next(iter(places.values())), dtype=bool)
-    for place in places.values():
+    return dataset.assign({name: _joined(array, places) for name, array in table.data_vars.items()})
+
+
+def _joined(array: xr.DataArray, places: Mapping[Hashable, xr.DataArray]) -> xr.DataArray:
+    """Put a variable where its keys say; what else stands on it stays behind."""
+    own = {key: place for key, place in places.items() if key in array.dims}
+    kept = [name for name in array.coords if name in array.dims and name not in own]
+    plain = array.reset_coords(drop=True).drop_vars([name for name in array.indexes if name not in kept])
+    if not own:
+        return plain
+    found = xr.ones_like(next(iter(own.values())), dtype=bool)
+    for place in own.values():
         found = found & (place >= 0)
-    indexers = {key: place.clip(min=0) for key, place in places.items()}
-    joined = {name: _filled(array.isel(indexers), found) for name, array in table.data_vars.items()}
-    kept = {name: array.drop_vars([k for k in array.coords if k in keys]) for name, array in joined.items()}
-    return dataset.assign(kept)
+    return _filled(plain.isel({key: place.clip(min=0) for key, place in own.items()}), found)
 
 
 def _filled(array: xr.DataArray, found: xr.DataArray) -> xr.DataArray:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Final, Literal
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Num
 from scipy import stats
 
 Array = np.ndarray
@@ -14,53 +14,52 @@ Method = Literal["spearman", "pearson", "kendall"]
 
 
 def correlate(
-    x: Float[Array, "*batch n"], y: Float[Array, "*batch n"], method: Method = "spearman", minimum: int = 3
-) -> tuple[Float[Array, "*batch"], Int[Array, "*batch"]]:
+    x: Num[Array, "*#batch n"], y: Num[Array, "*#batch n"], method: Method = "spearman", minimum: int = 3
+) -> tuple[Float[Array, ...], Int[Array, ...]]:
     """Correlation of two samples, and the number of pairs it is based on.
 
     Parameters
     ----------
     x, y
-        Values; a pair with a NaN is left out.
+        Values, whose batches are broadcast; a pair with a NaN is left out.
     method
         ``spearman``: Pearson's of the ranks, ties by their mean rank; ``kendall``: tau-b.
     minimum
         NaN for fewer pairs.
     """
-    x, y = np.broadcast_arrays(np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64))
-    known = ~(np.isnan(x) | np.isnan(y))
-    counts = known.sum(axis=-1)
+    x, y = np.broadcast_arrays(x, y)
+    counts = np.zeros(x.shape[:-1], dtype=np.int64)
     found = np.full(counts.shape, np.nan)
-    if method != "kendall" and known.all():
-        return (_BATCHED[method](x, y) if x.shape[-1] >= minimum else found), counts
+    # Cell by cell: of millions of tokens only one cell is held in double precision, with its ranks.
     for place in np.ndindex(counts.shape):
+        ours, theirs = x[place].astype(np.float64), y[place].astype(np.float64)
+        known = ~(np.isnan(ours) | np.isnan(theirs))
+        counts[place] = known.sum()
         if counts[place] >= minimum:
-            kept = known[place]
-            found[place] = _one(x[place][kept], y[place][kept], method)
+            found[place] = _METHODS[method](ours[known], theirs[known])
     return found, counts
 
 
-def pearson(x: Float[Array, "*batch n"], y: Float[Array, "*batch n"]) -> Float[Array, "*batch"]:
+def pearson(x: Float[Array, " n"], y: Float[Array, " n"]) -> float:
     """Pearson's correlation; NaN where a sample is constant."""
-    x, y = x - x.mean(axis=-1, keepdims=True), y - y.mean(axis=-1, keepdims=True)
-    size = np.linalg.norm(x, axis=-1) * np.linalg.norm(y, axis=-1)
-    dot = np.einsum("...n,...n->...", x, y)
-    found: Array = np.divide(dot, size, out=np.full(size.shape, np.nan), where=size > 0)
-    clipped: Array = np.clip(found, -1.0, 1.0)
-    return clipped
+    x, y = x - x.mean(), y - y.mean()
+    size = float(np.linalg.norm(x) * np.linalg.norm(y))
+    return float(np.clip(x @ y / size, -1.0, 1.0)) if size > 0 else float("nan")
 
 
-def spearman(x: Float[Array, "*batch n"], y: Float[Array, "*batch n"]) -> Float[Array, "*batch"]:
+def spearman(x: Float[Array, " n"], y: Float[Array, " n"]) -> float:
     """Spearman's correlation; NaN where a sample is constant."""
-    return pearson(stats.rankdata(x, axis=-1), stats.rankdata(y, axis=-1))
+    return pearson(stats.rankdata(x), stats.rankdata(y))
 
 
-_BATCHED: Final[dict[str, Callable[[Array, Array], Array]]] = {"pearson": pearson, "spearman": spearman}
+def kendall(x: Float[Array, " n"], y: Float[Array, " n"]) -> float:
+    """Kendall's tau-b; NaN where a sample is constant."""
+    constant = np.ptp(x) == 0 or np.ptp(y) == 0
+    return float("nan") if constant else float(stats.kendalltau(x, y).statistic)
 
 
-def _one(x: Array, y: Array, method: Method) -> float:
-    if method != "kendall":
-        return float(_BATCHED[method](x, y))
-    if np.ptp(x) == 0 or np.ptp(y) == 0:
-        return float("nan")
-    return float(stats.kendalltau(x, y).statistic)
+_METHODS: Final[dict[str, Callable[[Array, Array], float]]] = {
+    "spearman": spearman,
+    "pearson": pearson,
+    "kendall": kendall,
+}

@@ -16,13 +16,13 @@ _DIAGONAL: Final = {"symmetric1": 1.0, "symmetric2": 2.0}
 
 
 def warping_distance(
-    first: Float[Array, "*batch n"],
-    second: Float[Array, "*batch m"],
+    first: Float[Array, "*#batch n"],
+    second: Float[Array, "*#batch m"],
     *,
     cost: Cost = "absolute",
     pattern: Pattern = "symmetric1",
     window: int | None = None,
-) -> Float[Array, "*batch"]:
+) -> Float[Array, ...]:
     """Cost of the cheapest monotone path that pairs all points of two curves.
 
     D(i, j) = c(i, j) + min(D(i-1, j), D(i, j-1), D(i-1, j-1)), with c = |a_i - b_j| or its square; ``symmetric2``
@@ -31,7 +31,7 @@ def warping_distance(
     Parameters
     ----------
     first, second
-        Curves of n and m points.
+        Curves of n and m points, whose batches are broadcast.
     cost, pattern
         The local cost, and what a diagonal step costs.
     window
