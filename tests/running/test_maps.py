@@ -1,12 +1,13 @@
 """Attention norms and maps from a spec to the store, beside the authors' values."""
 
 import json
+from functools import cache
 
 import numpy as np
 import pytest
 
 import prosect
-from prosect.errors import UsageError
+from prosect.errors import SpecError, UsageError
 from support.models import DATA, FAMILIES
 
 POST_NORM = {
@@ -28,6 +29,7 @@ MIXING = {"attn": "k21.L{}.mix_attn", "attn_res": "k21.L{}.mix_attnres", "attn_r
 
 
 def run(tmp_path, family, decomposition, *, dtype="float64", rows=None, **analysis):
+    tmp_path.mkdir(exist_ok=True)
     folder = DATA / "kobayashi" / family
     inputs = np.load(folder / "inputs.npz")
     row = {"input_ids": inputs["input_ids"][0].tolist()}
@@ -89,21 +91,133 @@ def test_maps_of_bert_in_float32(tmp_path):
             close(ds["norm"].sel(scope=scope, layer=layer + 1).values, reference[POST_NORM[scope].format(layer)], 5e-6)
 
 
-def test_a_padded_sentence_gives_the_values_of_the_authors_padded_run(tmp_path):
-    inputs, reference = np.load(DATA / "kobayashi" / "bert" / "inputs.npz"), golden("bert", "authors_padded_f64")
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-9), ("float32", 5e-6)])
+def test_a_padded_sentence_gives_the_values_of_the_authors_padded_run(tmp_path, dtype, tolerance):
+    inputs = np.load(DATA / "kobayashi" / "bert" / "inputs.npz")
+    reference = golden("bert", f"authors_padded_{dtype[0]}{dtype[-2:]}")
     length = int(inputs["attention_mask_padded"].sum())
     short = {
         "input_ids": inputs["input_ids_padded"][0][:length].tolist(),
         "token_type_ids": inputs["token_type_ids"][0][:length].tolist(),
     }
     long = {"input_ids": inputs["input_ids"][0].tolist(), "token_type_ids": inputs["token_type_ids"][0].tolist()}
-    ds = run(tmp_path, "bert", "attention_maps", rows=[short, long])
+    ds = run(tmp_path, "bert", "attention_maps", dtype=dtype, rows=[short, long])
     mine = ds.isel(token=ds["sentence"].values == 0)
     assert np.isnan(mine["norm"].isel(source=slice(length, None))).all()
     for layer in range(3):
         for scope in ("attn", "attn_res", "attn_res_norm"):
             values = mine["norm"].sel(scope=scope, layer=layer + 1).values[:, :length]
-            close(values, reference[POST_NORM[scope].format(layer)].squeeze()[:length, :length], 1e-9)
+            close(values, reference[POST_NORM[scope].format(layer)].squeeze()[:length, :length], tolerance)
+
+
+@pytest.fixture(scope="module")
+def successors(tmp_path_factory):
+    """Runs of `everything` by dtype, each made once."""
+    return cache(lambda dtype: everything(tmp_path_factory.mktemp(dtype), dtype))
+
+
+def everything(tmp_path, dtype):
+    """Run everything that came after the maps of 2021, on the model of the authors' values."""
+    folder = DATA / "kobayashi" / "bert"
+    inputs = np.load(folder / "inputs.npz")
+    row = {name: inputs[name][0].tolist() for name in ("input_ids", "token_type_ids")}
+    (tmp_path / "ids.jsonl").write_text(json.dumps(row), encoding="utf-8")
+    globenc = {"name": "attention_maps", "feed_forward": "source", "scopes": ["ff_res_norm"]}
+    of_norms = ["value_zeroing", "weight_mixing_ratio", "expansion_rate"]
+    spec = {
+        "prosect": 1,
+        "models": {"m": {"load": str(folder), "dtype": dtype}},
+        "corpora": {"c": {"kind": "token_ids", "path": str(tmp_path / "ids.jsonl")}},
+        "analyses": {
+            "maps": {"corpus": "c", "decomposition": "attention_maps", "metrics": ["norm", "mixing_ratio", "alti"]},
+            "globenc": {"corpus": "c", "decomposition": globenc},
+            "norms": {"corpus": "c", "decomposition": "attention_norms", "metrics": of_norms},
+            "raw": {
+                "corpus": "c",
+                "decomposition": "attention_norms",
+                "metrics": [{"name": "value_zeroing", "normalise": "none"}],
+            },
+        },
+        "derived": {
+            "globenc": {"name": "rollout", "of": "m/globenc"},
+            "decompx": {"name": "rollout", "of": "m/maps", "scope": "ff_res_norm"},
+            "alti": {"name": "rollout", "of": "m/maps", "variable": "alti", "scope": "attn_res_norm"},
+        },
+        "compute": {"device": "cpu"},
+    }
+    return prosect.run(spec, tmp_path / "successors.zarr", quiet=True)
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-9), ("float32", 5e-6)])
+def test_what_comes_after_2021_is_that_of_its_authors(successors, dtype, tolerance):
+    """GlobEnc, ratios of weights, and rollouts; maps of DecompX are limited by the 1e-12 in its denominator."""
+    tree = successors(dtype)
+    maps, passed, norms = (tree[f"m/{name}"].to_dataset().load() for name in ("maps", "globenc", "norms"))
+    theirs, older = (
+        golden("bert", f"successors_{dtype[0]}{dtype[-2:]}"),
+        golden("bert", f"authors_{dtype[0]}{dtype[-2:]}"),
+    )
+    rolled = {name: tree[f"derived/{name}"].to_dataset().load()["rollout"] for name in ("globenc", "decompx", "alti")}
+    for layer in range(3):
+        at = {"layer": layer + 1}
+        close(passed["norm"].sel(at).values, theirs[f"globenc.L{layer}"], tolerance)
+        close(passed["mixing_ratio"].sel(at).values, theirs[f"globenc.L{layer}.mix_encoder_noffn"], tolerance)
+        close(norms["weight_mixing_ratio"].sel(at).values, older[f"k21.L{layer}.mix_attn_w"], tolerance)
+        close(norms["weight_mixing_ratio_res"].sel(at).values, older[f"k21.L{layer}.mix_attnres_w"], tolerance)
+        close(rolled["decompx"].sel(at).values, theirs[f"dx_rollout_nobias.L{layer}"], max(tolerance, 1e-8))
+        # The authors leave epsilon out of the deviation; see the test of ALTI by itself.
+        alti = {f"alti.L{layer}.normalized": maps["alti"].sel(at | {"scope": "attn_res_norm"})}
+        for key, values in {**alti, f"alti.rollout.L{layer}": rolled["alti"].sel(at)}.items():
+            assert 1e-6 < np.abs(values.values - theirs[key].squeeze()).max() < 2e-4
+    close(rolled["globenc"].sel(layer=3).values, theirs["globenc.rollout_final"], tolerance)
+
+
+def test_measures_that_only_brute_force_gives(successors):
+    tree, brute = successors("float64"), golden("bert", "brute_f64")
+    maps, norms, raw = (tree[f"m/{name}"].to_dataset().load() for name in ("maps", "norms", "raw"))
+    for layer in range(3):
+        at = {"layer": layer + 1}
+        close(norms["value_zeroing"].sel(at).values, brute[f"L{layer}.valuezeroing"], 1e-9)
+        close(raw["value_zeroing"].sel(at).values, brute[f"L{layer}.valuezeroing_raw"], 1e-9)
+        for scope, key in (("ff", "atbff"), ("ff_res", "atbffres"), ("ff_res_norm", "atbffresln")):
+            close(maps["norm"].sel(at | {"scope": scope}).values, brute[f"L{layer}.{key}_n"], 1e-9)
+            close(maps["mixing_ratio"].sel(at | {"scope": scope}).values, brute[f"L{layer}.mix_{key}"], 1e-9)
+
+
+def test_expansion_rates_are_those_which_the_authors_printed(successors):
+    ds = successors("float64")["m/norms"].to_dataset().load()
+    known = json.loads((DATA / "kobayashi" / "bert" / "expansion_rate.json").read_text(encoding="utf-8"))
+    assert ds["expansion_rate"].dims == ("layer",)
+    np.testing.assert_allclose(ds["expansion_rate_as_coded"], known["as_coded"], rtol=1e-12)
+    np.testing.assert_allclose(ds["expansion_rate"], known["as_described"], rtol=1e-12)
+    np.testing.assert_allclose(ds["expansion_rate_as_coded"], known["printed_by_the_authors_code"], atol=5.001e-4)
+
+
+def test_maps_of_the_feed_forward_block_in_float32(tmp_path):
+    ds, reference = run(tmp_path, "bert", "attention_maps", dtype="float32"), golden("bert", "successors_f32")
+    for layer in range(3):
+        for scope, name in (("ff", "FFN"), ("ff_res", "res2"), ("ff_res_norm", "encoder")):
+            values = ds["norm"].sel(scope=scope, layer=layer + 1).values
+            close(values, reference[f"dx_local_nobias.L{layer}.{name}.norm"], 5e-6)
+
+
+def test_only_the_scopes_that_are_asked_for_are_read(tmp_path):
+    every = run(tmp_path, "bert", "attention_maps")
+    some = run(tmp_path / "some", "bert", {"name": "attention_maps", "scopes": ["attn_res_norm", "attn"]})
+    assert list(some["scope"].values) == ["attn", "attn_res_norm"]
+    np.testing.assert_array_equal(some["norm"], every["norm"].sel(scope=some["scope"]))
+    with pytest.raises(SpecError, match=r"no scope 'attn_nrom'.*attn_res_norm"):
+        run(tmp_path / "wrong", "bert", {"name": "attention_maps", "scopes": ["attn_nrom"]})
+
+
+def test_heads_have_maps_of_their_own_at_the_scopes_of_attention(tmp_path):
+    options = {"name": "attention_maps", "scopes": ["attn", "attn_res_norm"]}
+    ds = run(tmp_path, "bert", options, metrics=["weighted_norm", "weight"])
+    norms = run(tmp_path / "norms", "bert", "attention_norms")
+    assert ds["weighted_norm"].dims == ("scope", "layer", "head", "token", "source")
+    np.testing.assert_allclose(ds["weighted_norm"].sel(scope="attn"), norms["weighted_norm"], rtol=1e-12)
+    with pytest.raises(UsageError, match="choose the scopes"):
+        run(tmp_path / "ff", "bert", "attention_maps", metrics=["weighted_norm"])
 
 
 LLAMA_RULES = [("llama", rule, 1e-5) for rule in ("ig", "half", "frozen")]

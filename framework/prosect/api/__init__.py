@@ -33,6 +33,7 @@ from prosect.vocab.components import BIAS, INPUT, OWN, SOURCE, TOTAL, Component,
 from prosect.vocab.corpus import Sentence
 from prosect.vocab.filters import Conditions, Range
 from prosect.vocab.rules import Rules
+from prosect.vocab.scopes import scope_names
 
 __all__ = [
     "BIAS",
@@ -71,4 +72,5 @@ __all__ = [
     "UsageError",
     "Variable",
     "hookimpl",
+    "scope_names",
 ]

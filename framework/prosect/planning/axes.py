@@ -11,7 +11,7 @@ from prosect.planning.shapes import shapes
 from prosect.plugins.declarations import DecompositionDeclaration
 from prosect.plugins.loading import Failure, guarded
 from prosect.plugins.registry import implementation
-from prosect.vocab.architecture import CROSS, Architecture, Stream
+from prosect.vocab.architecture import Architecture, Stream
 from prosect.vocab.components import BIAS, TOTAL, Component
 from prosect.vocab.rules import Rules, beside, scopes_read, shown, split_heads
 
@@ -97,7 +97,7 @@ def _rules(decomposition: Bound[DecompositionDeclaration], stream: Stream) -> Ru
         raise result.error
     if isinstance(result, Failure):
         raise ProsectError(f"the rules of {decomposition.name!r} fail: {result}") from result.error
-    if result.value is None and stream.name == CROSS:
+    if result.value is None and decomposition.declaration.crosses:
         return None
     if not isinstance(result.value, Rules):
         raise ProsectError(f"{decomposition.declaration.implementation} returned no Rules")

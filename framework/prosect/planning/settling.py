@@ -74,6 +74,9 @@ def _axes(bench: Bench, step: Step) -> Mapping[str, Axes] | None:
             _check_own_axes(bench, step, name, found.labels)
     if axes and not any(found.maps for found in axes.values()):
         _check_maps(bench, step)
+    if axes is not None and not axes and step.model.architecture is not None:
+        message = f"with these options {step.decomposition.name!r} wants nothing of any stream of {step.model.name!r}"
+        bench.note(("analyses", step.analysis, "decomposition"), message)
     for annotation in {found.annotation for found in (axes or {}).values()} - {None}:
         _check_annotation(bench, step, str(annotation))
     return axes

@@ -181,7 +181,7 @@ class DecompositionDeclaration(Declaration):
 
     The implementation is ``rules(options, stream: Stream) -> Rules`` for a decomposition that the
     linear replay carries out. Its options derive from `StreamOptions`. One that ``crosses`` is also asked for the
-    rules of the stream ``cross``, and may return None where its options leave that node out.
+    rules of the stream ``cross``, and may return None for a stream of which its options want nothing.
 
     Attributes
     ----------

@@ -190,6 +190,24 @@ class FactoredTerms:
         rest = torch.stack([function(vectors, other) for vectors in self.rest])
         return self._reduced(lambda pairs, queries: function(pairs, other[:, None, queries]), rest)
 
+    def by_pair(
+        self,
+        function: Callable[[Float[Tensor, "batch source query hidden"], slice], Tensor],
+        *,
+        width: int = 0,
+    ) -> Float[Tensor, "batch token source"]:
+        """Reduce the vectors of all pairs that can differ from 0, some at a time; 0 stands in all other places.
+
+        Parameters
+        ----------
+        function
+            ``(vectors, queries) -> values`` (batch, source, query); ``queries`` are the tokens that get them.
+        width
+            Numbers that the function itself holds for each pair.
+        """
+        pairs = self._over_pairs(function, width).transpose(1, 2)
+        return pairs.tril() if self.causal else pairs
+
     def gram(self) -> Float[Tensor, "component component batch token"]:
         """Refuse: the products of all pairs of sources would take n^3 numbers."""
         raise RunError("the Gram matrix of a map is n x n x n numbers; it is not computed")
@@ -249,27 +267,34 @@ class FactoredTerms:
         return pairs
 
     def _reduced(self, function: Callable[[Tensor, slice], Tensor], rest: Tensor) -> Tensor:
-        out = self._zeros()
-        every = slice(0, out.shape[-1])
+        pairs = self._over_pairs(function, 0)
         if self.causal:
             # What is never computed, above the diagonal, is what the function makes of nothing.
-            out[:] = function(self.rest.new_zeros(out.shape[0], 1, 1, self.rest.shape[-1]), every)
-        heads = 0 if self.attended_part is None else self.attended_part.output.shape[0]
-        inner = 0 if self.fed is None else self.fed.width
-        heads = max(heads, 0 if self.fed is None else self.fed.inner[0].output.shape[0])
-        hidden, seen, given = self.rest.shape[-1], slice(0, 0), list[Tensor | tuple[Tensor, ...]]()
-        for queries, sources in self._blocks(heads * (hidden + inner), 4 * hidden + 2 * inner):
+            _, batch, tokens, hidden = self.rest.shape
+            nothing = function(self.rest.new_zeros(batch, 1, 1, hidden), slice(0, tokens)).expand_as(pairs)
+            later = torch.ones(pairs.shape[1:], dtype=torch.bool, device=pairs.device).tril(-1)
+            pairs = torch.where(later, nothing, pairs)
+        return torch.cat([pairs.transpose(0, 1), rest])
+
+    def _over_pairs(self, function: Callable[[Tensor, slice], Tensor], width: int) -> Tensor:
+        """Reduce the vectors of pairs, shape (batch, source, token), as few at a time as the budget asks for."""
+        out, hidden = self._zeros(), self.rest.shape[-1]
+        inner = max((part.width for part in self._parts), default=0)
+        heads = max((part.heads for part in self._parts), default=0)
+        seen, given = slice(0, 0), list[Tensor | tuple[Tensor, ...]]()
+        for queries, sources in self._blocks(heads * inner, 4 * hidden + inner + width):
             if sources != seen:
                 seen, given = sources, [part.vectors(sources) for part in self._parts]
             out[:, sources, queries] = function(self._pairs(given, queries, sources), queries)
-        return torch.cat([out.transpose(0, 1), rest])
+        return out
 
     def _blocks(self, per_source: int, per_pair: int) -> Iterator[tuple[slice, slice]]:
         """Cut the map into ranges of queries and sources, so that so many numbers for each stay within the budget."""
         _, batch, tokens, _ = self.rest.shape
         room = max(1, self.budget // (batch * self.rest.element_size()))
+        # A quarter is for the vectors of single sources, most of the rest for those of pairs.
         width = min(self.sources, max(1, room // 4 // max(1, per_source)))
-        height = max(1, min(tokens, room // 2 // (width * per_pair)))
+        height = max(1, min(tokens, 5 * room // 8 // (width * per_pair)))
         if self.causal:
             cut = max(1, -(-tokens // CAUSAL_CUTS))
             width, height = min(width, cut), min(height, cut)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor
@@ -15,9 +16,30 @@ from prosect.terms.sublayers import feed_forward, normed
 from prosect.vocab.architecture import Attention, Block, Branch, Experts, Norm, Stage
 
 
+@runtime_checkable
+class Onward(Protocol):
+    """The rest of a block behind one of its attentions, as the non-linear function that it is."""
+
+    @property
+    def output(self) -> Float[Tensor, "batch token hidden"]:
+        """The block's true output, without a final norm."""
+        ...
+
+    @property
+    def width(self) -> int:
+        """Numbers that a rerun holds for each vector, at most."""
+        ...
+
+    def __call__(
+        self, change: Float[Tensor, "batch source query hidden"], queries: slice
+    ) -> Float[Tensor, "batch source query hidden"]:
+        """Return the block's output where its attention gave ``change`` more than it did."""
+        ...
+
+
 @dataclass(frozen=True)
-class Onward:
-    """The rest of a block behind one of its attentions, as the non-linear function that it is.
+class BlockOnward:
+    """`Onward` of a described block, put together from its parts.
 
     Attributes
     ----------

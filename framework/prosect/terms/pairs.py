@@ -31,17 +31,25 @@ class Attended:
         M, shape (head, head_dim, width): W_O^h and the linear maps passed since.
     row
         r, shape (batch, token, 1).
+    weights
+        The attention's own weights, as they are.
     """
 
     alpha: Float[Tensor, "batch head token source"]
     values: Float[Tensor, "batch source head head_dim"]
     output: Float[Tensor, "head head_dim width"]
     row: Float[Tensor, "batch token 1"]
+    weights: AttentionWeights | None = None
 
     @property
-    def sources(self) -> int:
-        """Number of source positions."""
-        return self.alpha.shape[-1]
+    def heads(self) -> int:
+        """Number of heads."""
+        return self.output.shape[0]
+
+    @property
+    def width(self) -> int:
+        """Width of the vectors."""
+        return self.output.shape[-1]
 
     def vectors(self, sources: slice | None = None) -> Float[Tensor, "batch source head width"]:
         """f^h(x_j) = v_j^h M^h of some sources, or of all."""
@@ -120,8 +128,13 @@ class Fed:
     row: Float[Tensor, "batch token 1"]
 
     @property
+    def heads(self) -> int:
+        """Number of heads."""
+        return self.inner[0].heads
+
+    @property
     def width(self) -> int:
-        """Numbers of the inner space per pair, the gate's included."""
+        """Numbers of the inner space for each pair, the gate's included."""
         return len(self.inner) * self.down.shape[0]
 
     def vectors(self, sources: slice | None = None) -> tuple[Float[Tensor, "batch source head inner"], ...]:
@@ -178,7 +191,7 @@ def attended(
     if value_bias and weights.value_bias_heads is not None:
         values = values + weights.value_bias_heads
     row = alpha.new_ones((alpha.shape[0], alpha.shape[2], 1))
-    return Attended(alpha, values, weights.output_heads, row)
+    return Attended(alpha, values, weights.output_heads, row, weights)
 
 
 def mixed(

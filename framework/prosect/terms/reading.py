@@ -123,6 +123,11 @@ class Reading:
         return self._tokens
 
     @property
+    def real(self) -> Bool[Tensor, "*token"] | None:
+        """Which of the axes ``*token`` are tokens and not padding; None where nothing is known of them."""
+        return None if self._tokens is None else self._tokens.index >= 0
+
+    @property
     def head(self) -> HeadView:
         """The model's own head: ``head.logits(states)`` for the hidden state or any sum of terms of this layer.
 

@@ -13,7 +13,7 @@ from prosect.model.weights import BlockWeights
 from prosect.terms.addends import Addends, Seen
 from prosect.terms.closure import ClosureGauge
 from prosect.terms.norms import through_norm
-from prosect.terms.onward import Onward
+from prosect.terms.onward import BlockOnward, Onward
 from prosect.terms.start import Carried
 from prosect.vocab.architecture import Attention, Block, Branch, Norm, Stage
 from prosect.vocab.components import Site
@@ -199,7 +199,7 @@ class Walk:
     def _onward(self, branch: Branch | None, place: int | None) -> Onward | None:
         if branch is None or place is None or not isinstance(branch.sublayer, Attention):
             return None
-        return Onward(self._block, self._weights, self._seen, place, branch, self._entering(place))
+        return BlockOnward(self._block, self._weights, self._seen, place, branch, self._entering(place))
 
     def _after_addition(self, place: int, stage: Stage) -> Tensor | None:
         """Return the true stream after a stage's addition, where some module shows it."""

@@ -78,6 +78,14 @@ class DecompositionTests:
         wanted = {v.name for name in declaration.metrics for v in registry.find("metrics", name).produces}
         assert wanted <= set(found.data_vars)
 
+    def test_what_crosses_from_an_encoder_closes_too(self, declaration: DecompositionDeclaration) -> None:
+        """In the node ``cross``, where the decomposition has one."""
+        if not declaration.crosses or implementation(declaration)(self._given(declaration), _crossing()) is None:
+            pytest.skip("it has no node 'cross'")
+        found = self.decomposed(("marian", "cross"))
+        assert found.attrs["closure_max"] <= CLOSURE
+        assert found.sizes["source_token"] > 0
+
     @pytest.mark.parametrize("case", CASES)
     def test_terms_sum_to_the_hidden_states_of_transformers(
         self, declaration: DecompositionDeclaration, case: Case
@@ -110,6 +118,9 @@ class DecompositionTests:
         with pytest.raises(SpecError, match="no_such_option"):
             _decomposed(self.decomposition, json.dumps({**self.options, "no_such_option": 1}), ("bert", "main"), None)
 
+    def _given(self, declaration: DecompositionDeclaration) -> Any:  # noqa: ANN401 - any options
+        return declaration.options.model_validate(self.options)
+
     def decomposed(self, case: Case, row: int | None = None) -> xr.Dataset:
         """Decompose hidden states of a small model of that shape, for all sentences or for one of them."""
         return _decomposed(self.decomposition, json.dumps(self.options), case, row)
@@ -131,6 +142,15 @@ def _described(shape: str, stream: str) -> Stream:
     assert declaration is not None, f"the family {shape!r} is not installed"
     described: Architecture = implementation(declaration)(whole_config(SHAPES[shape]))
     return described.stream(stream)
+
+
+def _crossing() -> Stream:
+    declaration = load_registry().architecture_for("marian")
+    assert declaration is not None, "the family 'marian' is not installed"
+    described: Architecture = implementation(declaration)(whole_config(SHAPES["marian"]))
+    crossing = described.crossing
+    assert crossing is not None
+    return crossing
 
 
 def _gap(found: Any, states: Any) -> float:  # noqa: ANN401 - numpy arrays

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import pytest
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from prosect.plugins.declarations import MetricDeclaration
 from prosect.plugins.registry import load_registry
@@ -41,8 +43,8 @@ class MapMetricTests:
 
     @pytest.fixture
     def measure(self, declaration: MetricDeclaration) -> Measure:
-        """Load the implementation as a run does."""
-        return loaded(declaration, self.options)
+        """Load the implementation as a run does; a block goes on from its attention by adding it to the stream."""
+        return loaded(declaration, self.options, onward=Added)
 
     @pytest.fixture
     def terms(self) -> FactoredTerms:
@@ -83,6 +85,30 @@ class MapMetricTests:
             alone, chosen = only(terms, sentence), torch.tensor([sentence])
             expected = {v.name: whole[v.name].index_select(v.dims.index("token"), chosen) for v in declaration.produces}
             assert_same(measure(alone, alone.sum()), expected)
+
+
+@dataclass(frozen=True)
+class Added:
+    """The rest of a block that does nothing but add.
+
+    Attributes
+    ----------
+    output
+        Its true output.
+    """
+
+    output: Float[Tensor, "batch token hidden"]
+
+    @property
+    def width(self) -> int:
+        """Numbers that a rerun holds for each vector."""
+        return self.output.shape[-1]
+
+    def __call__(
+        self, change: Float[Tensor, "batch source query hidden"], queries: slice
+    ) -> Float[Tensor, "batch source query hidden"]:
+        """Add the change."""
+        return self.output[:, None, queries] + change
 
 
 def only(terms: FactoredTerms, sentence: int) -> FactoredTerms:

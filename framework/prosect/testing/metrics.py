@@ -16,6 +16,7 @@ from prosect.plugins.declarations import MetricDeclaration, Variable
 from prosect.plugins.registry import load_registry
 from prosect.terms.dense import DenseTerms
 from prosect.terms.factored import FactoredTerms
+from prosect.terms.onward import Onward
 from prosect.terms.pairs import Attended
 from prosect.terms.reading import Reading, TokenView
 from prosect.terms.terms import Terms
@@ -181,15 +182,22 @@ def variables(declaration: MetricDeclaration, options: Mapping[str, Any]) -> tup
     return declaration.variables(declaration.options.model_validate(options))
 
 
-def loaded(declaration: MetricDeclaration, options: Mapping[str, Any]) -> Measure:
-    """Load a metric; it is handed what a run hands it, a `Reading` of the terms of some tokens of a small corpus."""
+def loaded(
+    declaration: MetricDeclaration, options: Mapping[str, Any], onward: Callable[[Tensor], Onward] | None = None
+) -> Measure:
+    """Load a metric; it is handed what a run hands it, a `Reading` of the terms of some tokens of a small corpus.
+
+    With ``onward`` it is given the rest of a block, too.
+    """
     measure = load_measures([Bound(declaration, declaration.options.model_validate(options))])[0]
 
     def measured(terms: Terms, total: Tensor, index: Tensor | None = None) -> Values:
         tokens = total.shape[:-1]
         index = torch.arange(tokens.numel()) if index is None else index
         head = small_head(total.shape[-1], total.dtype) if "head" in declaration.requires else None
-        return measure(Reading(terms, total, TokenView(corpus(), index.reshape(tokens)), head=head), total)
+        rest = None if onward is None else onward(total)
+        view = TokenView(corpus(), index.reshape(tokens))
+        return measure(Reading(terms, total, view, head=head, onward=rest), total)
 
     return measured
 

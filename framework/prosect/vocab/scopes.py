@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Final
 
-from prosect.vocab.architecture import Block, Norm, Stream
+from prosect.vocab.architecture import CROSS, Block, Norm, Stream
 
 SHORT: Final = {"attention": "attn", "cross_attention": "cross", "feed_forward": "ff"}
 
@@ -24,6 +24,11 @@ def stream_scopes(stream: Stream) -> tuple[str, ...]:
 def cross_scopes(stream: Stream) -> tuple[str, ...]:
     """Names of the scopes from cross-attention on, of all blocks, in order."""
     return tuple(dict.fromkeys(name for block in stream.blocks for name in _from_crossing(scopes(block))))
+
+
+def scope_names(stream: Stream) -> tuple[str, ...]:
+    """Names of the scopes of a stream; of ``cross``, those from cross-attention on."""
+    return cross_scopes(stream) if stream.name == CROSS else stream_scopes(stream)
 
 
 def _from_crossing(names: tuple[str, ...]) -> tuple[str, ...]:

@@ -43,15 +43,19 @@ class AttentionMapsOptions(StreamOptions):
 
     Attributes
     ----------
+    scopes
+        Scopes that are read: ``all`` that a block has, or a list of names; a block is followed to the last of them.
     feed_forward
         How a feed-forward block is made linear: ``secant`` (integrated gradients from zero, Kobayashi et al. 2024),
-        ``tangent`` at the true pre-activation, ``relu_mask``.
+        ``tangent`` at the true pre-activation, ``relu_mask``; ``source``: what it adds belongs to no token, and only
+        norms behind it count (GlobEnc, Modarressi et al. 2022).
     gated
         The same for gated blocks: ``path`` (integrated gradients on the straight path), ``half`` (the product split
         evenly), ``frozen`` (the gate held constant), ``tangent``.
     """
 
-    feed_forward: Literal["secant", "tangent", "relu_mask"] = "secant"
+    scopes: Literal["all"] | tuple[str, ...] = "all"
+    feed_forward: Literal["secant", "tangent", "relu_mask", "source"] = "secant"
     gated: Literal["path", "half", "frozen", "tangent"] = "path"
 
 

@@ -7,13 +7,15 @@ every part by its own mean, the feed-forward block is made linear. Biases belong
 
 from __future__ import annotations
 
-from prosect.api import BIAS, OWN, SOURCE, Component, Rules, Site, Stream
+from prosect.api import BIAS, OWN, SOURCE, Component, Rules, Site, Stream, UsageError, scope_names
 from prosect_plugins.decompositions import AttentionMapsOptions
 
 
-def rules(options: AttentionMapsOptions, stream: Stream) -> Rules:
-    """Make the table of rules."""
-    crossing = stream.name == "cross"
+def rules(options: AttentionMapsOptions, stream: Stream) -> Rules | None:
+    """Make the table of rules; None for a stream that has none of the scopes."""
+    crossing, scopes = stream.name == "cross", _scopes(options, stream)
+    if not scopes:
+        return None
     return Rules(
         book=_book,
         start="encoder_tokens" if crossing else "tokens",
@@ -24,8 +26,19 @@ def rules(options: AttentionMapsOptions, stream: Stream) -> Rules:
         gated=options.gated,
         value_bias="token",
         norm_mean="own",
-        scopes=("all",),
+        scopes=scopes,
     )
+
+
+def _scopes(options: AttentionMapsOptions, stream: Stream) -> tuple[str, ...]:
+    """Scopes that are wanted and that this stream has; UsageError where a model of one stream lacks one."""
+    if options.scopes == "all":
+        return ("all",)
+    known = scope_names(stream)
+    missing = [name for name in options.scopes if name not in known]
+    if missing and stream.name == "main":
+        raise UsageError(f"there is no scope {missing[0]!r}; the blocks of this model have {', '.join(known)}")
+    return tuple(name for name in options.scopes if name in known)
 
 
 def _book(site: Site) -> Component:

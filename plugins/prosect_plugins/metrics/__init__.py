@@ -5,35 +5,43 @@ from collections.abc import Sequence
 from prosect.api import MetricDeclaration, Options, Variable, hookimpl
 from prosect_plugins.alignment import alignment_metrics
 from prosect_plugins.derived import derived_metrics
+from prosect_plugins.derived.rollouts import rollout_metrics
 from prosect_plugins.mapstats import map_metrics
 from prosect_plugins.metrics.geometry import geometry_metrics
+from prosect_plugins.metrics.map_measures import map_measures
+from prosect_plugins.metrics.options import AltiOptions, NormOptions, ShareOptions, with_units
 from prosect_plugins.metrics.readouts import readout_metrics
 from prosect_plugins.probes import probe_metrics
 
 UNITS = "embedding units"
+SQUARED = "embedding units squared"
 TERM = ("component", "token")
 PAIR = ("component", "other_component", "token")
 MICKUS_2022 = "Mickus, Paperno & Constant 2022, eq. 7"
 MICKUS_2023 = "Mickus & Vázquez 2023, section 3"
 
 
-HEAD_MAP = ("head", "token", "source")
-KOBAYASHI_2020 = "Kobayashi et al. 2020, eq. 4-7"
-KOBAYASHI_2021 = "Kobayashi et al. 2021, section 3"
+FERRANDO_2022 = "Ferrando, Gállego & Costa-jussà 2022"
 
 
 def _token_metric(
-    name: str, summary: str, variable: Variable, undefined: str, reference: str, module: str = "token"
+    name: str,
+    summary: str,
+    variable: Variable,
+    undefined: str,
+    reference: str,
+    options: type[Options] = Options,
 ) -> MetricDeclaration:
     return MetricDeclaration(
         name=name,
         summary=summary,
-        implementation=f"prosect_plugins.metrics.{module}:{name}",
+        implementation=f"prosect_plugins.metrics.token:{name}",
+        options=options,
         produces=(variable,),
-        per_term=_per_term if module == "token" and "other_component" not in variable.dims else False,
+        produces_for=with_units(variable),
+        per_term=_per_term if "other_component" not in variable.dims else False,
         undefined=undefined,
         references=(reference,),
-        requires=frozenset({"maps"} if module == "maps" else ()),
     )
 
 
@@ -55,10 +63,11 @@ def prosect_metrics() -> Sequence[MetricDeclaration]:
         ),
         _token_metric(
             "norm",
-            "Euclidean norm of a term, |t|.",
+            "Norm of a term, |t|: Euclidean, or of order 1.",
             Variable(name="norm", dims=TERM, long_name="norm of the term", units=UNITS),
-            "never undefined",
+            "never undefined; a share is NaN where all are 0",
             MICKUS_2023,
+            NormOptions,
         ),
         _token_metric(
             "norm_ratio",
@@ -73,6 +82,7 @@ def prosect_metrics() -> Sequence[MetricDeclaration]:
             Variable(name="cosine", dims=TERM, long_name="cosine of term and embedding"),
             "NaN where the term or the embedding is 0",
             MICKUS_2023,
+            ShareOptions,
         ),
         _token_metric(
             "distance",
@@ -82,65 +92,34 @@ def prosect_metrics() -> Sequence[MetricDeclaration]:
             MICKUS_2023,
         ),
         _token_metric(
+            "output_dot",
+            "Dot product of a term and the embedding, e.t; the products of all terms sum to |e|^2.",
+            Variable(name="output_dot", dims=TERM, long_name="dot product of term and embedding", units=SQUARED),
+            "never undefined; a share is NaN where all are 0",
+            MICKUS_2022,
+            ShareOptions,
+        ),
+        _token_metric(
+            "alti",
+            "How much nearer a term brings the embedding: max(0, |e| - |e - t|), as a share of what a token gets.",
+            Variable(name="alti", dims=TERM, long_name="contribution by distance", units=UNITS),
+            "NaN where nothing brings the embedding nearer",
+            FERRANDO_2022,
+            AltiOptions,
+        ),
+        _token_metric(
             "dot",
             "Dot products of the terms with each other; their sum over both axes is |e|^2.",
-            Variable(name="dot", dims=PAIR, long_name="dot product of two terms", units="embedding units squared"),
+            Variable(name="dot", dims=PAIR, long_name="dot product of two terms", units=SQUARED),
             "never undefined",
             MICKUS_2022,
         ),
-        *_map_metrics(),
+        *map_measures(),
         *geometry_metrics(),
         *derived_metrics(),
+        *rollout_metrics(),
         *map_metrics(),
         *alignment_metrics(),
         *readout_metrics(),
         *probe_metrics(),
-    ]
-
-
-def _map_metrics() -> list[MetricDeclaration]:
-    behind = "NaN behind the end of the sentence"
-    return [
-        _token_metric(
-            "weight",
-            "Attention weights alpha, head by head.",
-            Variable(name="weight", dims=HEAD_MAP, long_name="attention weight"),
-            behind,
-            "Vaswani et al. 2017, eq. 1",
-            module="maps",
-        ),
-        _token_metric(
-            "weighted_norm",
-            "Norm of what a token gives through one head, |alpha f(x)|.",
-            Variable(name="weighted_norm", dims=HEAD_MAP, long_name="norm of the weighted value", units=UNITS),
-            behind,
-            KOBAYASHI_2020,
-            module="maps",
-        ),
-        _token_metric(
-            "value_norm",
-            "Norm of a token's transformed value, |f(x)|.",
-            Variable(
-                name="value_norm", dims=("head", "token"), long_name="norm of the value", units=UNITS, of_source=True
-            ),
-            "never undefined",
-            KOBAYASHI_2020,
-            module="maps",
-        ),
-        _token_metric(
-            "attention_norm",
-            "Norm of what a token gives through all heads, summed as vectors.",
-            Variable(name="attention_norm", dims=("token", "source"), long_name="norm over all heads", units=UNITS),
-            behind,
-            KOBAYASHI_2020,
-            module="maps",
-        ),
-        _token_metric(
-            "mixing_ratio",
-            "Share of the context in a token: |mixed| / (|mixed| + |kept|), each summed as vectors.",
-            Variable(name="mixing_ratio", dims=("token",), long_name="mixing ratio"),
-            "NaN where both are 0",
-            KOBAYASHI_2021,
-            module="maps",
-        ),
     ]
