@@ -61,19 +61,33 @@ def eager_attention(model: LoadedModel, *, wanted: bool = True) -> Iterator[None
     if not wanted or before in (None, "eager"):
         yield
         return
+    own = [(config, config._attn_implementation) for config in _configs(model.base)]
     _set_attention(model.base, "eager")
+    for config, _ in own:
+        _say(config, "eager")
     try:
         yield
     finally:
         _set_attention(model.base, str(before))
+        for config, name in own:
+            _say(config, name)
 
 
 def _set_attention(module: nn.Module, name: str) -> None:
-    setter, config = getattr(module, "set_attn_implementation", None), getattr(module, "config", None)
-    if not callable(setter) or config is None:
-        return
-    with calm_transformers():
-        setter(name)
+    setter = getattr(module, "set_attn_implementation", None)
+    if callable(setter):
+        with calm_transformers():
+            setter(name)
+
+
+def _say(config: Any, name: str) -> None:  # noqa: ANN401 - transformers' configurations are untyped
+    # Falcon reads its configuration at every call, but is not on the list of families that can be switched; the two
+    # stacks of T5 have copies of their own, which older releases of transformers do not switch.
     if config._attn_implementation != name:
-        # Falcon reads its configuration at every call, but is not on the list of families that can be switched.
         config._attn_implementation = name
+
+
+def _configs(module: nn.Module) -> list[Any]:
+    """All configurations that a model and its parts read, each once."""
+    found = {id(config): config for part in module.modules() if (config := getattr(part, "config", None)) is not None}
+    return [config for config in found.values() if hasattr(config, "_attn_implementation")]
