@@ -8,6 +8,7 @@ import signal
 
 import pytest
 
+from cli.conftest import PROGRAM
 from prosect import __version__
 
 #: Whoever runs the tests may ignore SIGINT, and a process inherits that.
@@ -135,3 +136,20 @@ def test_a_terminal_of_a_narrow_encoding_stops_nothing(prosect, monkeypatch):
     code, out, _ = prosect("plan", "spec.yaml")
     assert code == 0
     assert "layers ? components" in out
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_stream_that_is_closed_is_no_bug(folder, process, number):
+    closing = f"import os, sys; os.close({number}); os.execv(sys.executable, [sys.executable, '-c', *sys.argv[1:]])"
+    done = process(PROGRAM, "check", "spec.yaml", program=closing)
+    out, error = done.communicate(timeout=120)
+    assert (done.returncode, error) == (0, "")
+    assert out == ("" if number == 1 else "spec.yaml: ok (1 model, 1 corpus, 1 analysis, 1 step)\n")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no device that is always full")
+def test_a_full_disk_behind_stdout_is_a_message(folder, process):
+    with open("/dev/full", "w") as full:
+        done = process("plugins", stdout=full)
+        _, error = done.communicate(timeout=120)
+    assert (done.returncode, error) == (1, "prosect: error: the output cannot be written: No space left on device\n")

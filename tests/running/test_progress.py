@@ -67,6 +67,12 @@ def test_on_a_terminal_there_is_a_bar_with_tokens_per_second(monkeypatch):
     assert isinstance(reporter(io.StringIO(), quiet=False), Lines)
 
 
+@pytest.mark.parametrize("term", ["dumb", "unknown"])
+def test_a_terminal_that_cannot_move_its_cursor_gets_lines(monkeypatch, term):
+    monkeypatch.setenv("TERM", term)
+    assert isinstance(reporter(Terminal(), quiet=False), Lines)
+
+
 def test_nothing_is_promised_before_the_first_token():
     clock = Clock()
     speed = Speed(clock)

@@ -103,7 +103,7 @@ def test_a_type_checker_accepts_a_user_and_refuses_nonsense(tmp_path):
 
 
 def test_texts_that_are_cut_are_warned_of_and_counted():
-    with pytest.warns(UserWarning, match=r"not all of the texts.*: 1 sentences cut, 10 tokens cut"):
+    with pytest.warns(UserWarning, match=r"not all of the texts.*: 1 sentence cut, 10 tokens cut"):
         ds = prosect.decompose(random_module("bert", max_position_embeddings=30), None, [[1] * 40, [2] * 5])
     assert ds.sizes["token"] == 35
     assert ds.attrs["losses"] == {"sentences_dropped": 0, "sentences_cut": 1, "tokens_cut": 10}

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
@@ -24,9 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv
         Arguments without the program's name; those of the process where None.
     """
-    for stream in (sys.stdout, sys.stderr):
-        # A terminal of a narrow encoding shows a stand-in rather than stopping the command.
-        getattr(stream, "reconfigure", _ignore)(errors="replace")
+    output.prepare()
     arguments = parser().parse_args(argv)
     with _reassurance():
         return _carry_out(arguments)
@@ -35,7 +31,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _carry_out(arguments: argparse.Namespace) -> int:
     try:
         code: int = arguments.command(arguments)
-        sys.stdout.flush()
     except ProsectError as error:
         if arguments.json:
             output.json_error(error)
@@ -45,8 +40,8 @@ def _carry_out(arguments: argparse.Namespace) -> int:
         output.message("interrupted; finished units are kept, and the same command continues")
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        # Who reads stdout has gone; Python must not try to write the rest when it ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Who reads stdout has gone.
+        output.give_up()
         return EXIT_FAILED
     return code
 
@@ -64,7 +59,3 @@ def _reassurance() -> Iterator[None]:
                 "stopped by a bug; nothing finished was lost, and the same command continues. "
                 "Please report what follows."
             )
-
-
-def _ignore(**_: str) -> None:
-    """Stand in for a stream that cannot be reconfigured."""

@@ -3,17 +3,50 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 from itertools import zip_longest
-from typing import Any
+from pathlib import Path
+from typing import Any, TextIO
 
-from prosect.errors import ProsectError, SpecError
+from prosect.errors import ProsectError, RunError, SpecError
+
+
+def prepare() -> None:
+    """Make sure that both streams can be written to, whatever the process was given for them."""
+    if sys.stdout is None:  # closed by the shell: >&-
+        sys.stdout = _nowhere()
+    if sys.stderr is None:
+        sys.stderr = _nowhere()
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal of a narrow encoding shows a stand-in rather than stopping the command.
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def give_up() -> None:
+    """Stop writing to stdout; Python would else try to write the rest when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def result(text: str) -> None:
-    """Write a result."""
-    sys.stdout.write(f"{text}\n")
+    """Write a result.
+
+    Raises
+    ------
+    RunError
+        What stdout goes to cannot be written: a full disk.
+    """
+    try:
+        sys.stdout.write(f"{text}\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        give_up()
+        raise RunError(f"the output cannot be written: {error.strerror}") from error
 
 
 def json_result(value: Any) -> None:  # noqa: ANN401 - any JSON value
@@ -68,3 +101,7 @@ def size(number: int | None) -> str:
     while value >= 1024 and len(units) > 1:  # noqa: PLR2004 - bytes per KiB, KiB per MiB …
         value, units = value / 1024, units[1:]
     return f"{number} B" if units[0] == "B" else f"{value:.1f} {units[0]}"
+
+
+def _nowhere() -> TextIO:
+    return Path(os.devnull).open("w", encoding="utf-8")

@@ -57,7 +57,12 @@ def naming(model: str, corpus: str) -> Iterator[None]:
 
 def lost(losses: Mapping[str, int]) -> str:
     """Say what of a corpus was cut or dropped; nothing where nothing was."""
-    return ", ".join(f"{number:,} {name.replace('_', ' ')}" for name, number in losses.items() if number)
+    return ", ".join(f"{number:,} {_words(name, number)}" for name, number in losses.items() if number)
+
+
+def _words(name: str, number: int) -> str:
+    words = name.replace("_", " ")
+    return words.replace("sentences", "sentence").replace("tokens", "token") if number == 1 else words
 
 
 def input_key(step: Step, model: LoadedModel) -> InputKey:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -31,7 +32,9 @@ def reporter(stream: TextIO, *, quiet: bool) -> Reporter:
     """Choose how events are shown on a stream."""
     if quiet:
         return Quiet(stream)
-    return Bar(stream) if stream.isatty() else Lines(stream)
+    # A bar moves the cursor, which dumb terminals (editors, logs of batch systems) cannot.
+    movable = stream.isatty() and os.environ.get("TERM", "").lower() not in ("dumb", "unknown")
+    return Bar(stream) if movable else Lines(stream)
 
 
 @dataclass
