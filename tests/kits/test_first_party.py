@@ -261,6 +261,49 @@ class TestNextTokens(AccumulatorTests):
     options: ClassVar = {"final_bias": "own", "selection": ["all", "no_first"], "group": "class"}
 
 
+class TestIntrinsicDimension(AccumulatorTests):
+    metric = "intrinsic_dimension"
+    options: ClassVar = {"selection": ["all", "no_first"], "error": "jackknife", "blocks": 3, "component": "all"}
+
+
+class TestGrideProfile(AccumulatorTests):
+    metric = "intrinsic_dimension"
+    options: ClassVar = {"method": "gride", "scales": [2, 4, 8], "error": "nominal", "group": "class"}
+
+
+class TestEstimatorsOfDimensionDecimated(AccumulatorTests):
+    metric = "intrinsic_dimension"
+    options: ClassVar = {
+        "method": ["twonn", "mle", "mom", "mada"],
+        "neighbours": [4, 5],
+        "decimation": 1,
+        "sample": 20,
+        "error": "batches",
+        "blocks": 2,
+        "component": "total",
+    }
+
+
+class TestNeighbourhoodOverlap(AccumulatorTests):
+    metric = "neighbourhood_overlap"
+    options: ClassVar = {"neighbours": 3, "selection": ["all", "no_first"]}
+
+
+class TestLabelOverlap(AccumulatorTests):
+    metric = "neighbourhood_overlap"
+    options: ClassVar = {"neighbours": 3, "to": "label", "label": "class", "error": "batches", "blocks": 2}
+
+
+class TestLinearMap(AccumulatorTests):
+    metric = "linear_map_r2"
+    options: ClassVar = {"sublayer": "feed_forward", "selection": ["all", "no_first"]}
+
+
+class TestLinearMapOfAttention(AccumulatorTests):
+    metric = "linear_map_r2"
+    options: ClassVar = {"sublayer": "attention", "average": "variance", "group": "class", "parts": 3}
+
+
 class TestDispersion(AccumulatorTests):
     metric = "dispersion"
 

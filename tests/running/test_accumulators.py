@@ -15,7 +15,7 @@ from prosect.planning.build import make_plan
 from prosect.running import compute, keeping
 from prosect.store import running_state
 from prosect.store.store import Store
-from prosect.vocab.components import TOTAL
+from prosect.vocab.components import TOTAL, Component
 from support.models import random_module
 
 METRICS = ["norm", "dispersion"]
@@ -26,7 +26,9 @@ def source_stream(rows) -> TokenStream:
     ids = np.concatenate([np.array(row, dtype=np.int32) for row in rows])
     offsets = np.cumsum([0, *map(len, rows)])
     position = np.concatenate([np.arange(len(row)) for row in rows])
-    return TokenStream(ids=ids, offsets=offsets, coordinates={"special": ids < 0, "position": position})
+    return TokenStream(
+        ids=ids, offsets=offsets, coordinates={"special": ids < 0, "position": position, "token_id": ids}
+    )
 
 
 def bits(store) -> dict[str, bytes]:
@@ -204,3 +206,100 @@ def test_a_damaged_state_is_named(tmp_path):
     file.write_bytes(file.read_bytes()[:200])
     with pytest.raises(StoreError, match=r"0\.npz: is damaged.*--replace"):
         running_state.load(tmp_path, "m/a", "main")
+
+
+GEOMETRY = [
+    {"name": "anisotropy", "component": "all", "selection": ["all", "no_first"]},
+    {"name": "participation_ratio", "component": "all", "selection": ["all", "no_first"]},
+    {"name": "anisotropy_split", "selection": ["all", "no_first"]},
+    {"name": "intrinsic_dimension", "component": "total", "sample": 40},
+    {"name": "neighbourhood_overlap", "component": "total", "sample": 40, "neighbours": 5},
+    {"name": "self_similarity", "contexts": 3},
+    "linear_map_r2",
+]
+
+
+def test_measures_that_agree_share_one_covariance_and_one_sample(spec):
+    """Ten matrices between pairs of four components serve all sums of both measures and the split."""
+    (step,) = make_plan(spec(metrics=GEOMETRY)).steps
+    accumulation = Accumulation.load(
+        step.metrics,
+        Setting(
+            components=tuple(Component(name, name) for name in ("input", "attention", "feed_forward", "bias")),
+            hidden=4,
+            layers=(0, 1),
+            stream=source_stream([[1, 2], [3, 4, 5]] * 4),
+            device=CPU,
+            dtype=torch.float32,
+        ),
+    )
+    shared = {key for _, key in accumulation.begin()._shared}
+    assert sorted(key.split()[0] for key in shared) == ["covariance", "directions", "sample"]
+
+
+def test_a_whole_analysis_of_geometry_continues_to_the_same_bits(spec, carry_out, monkeypatch, tmp_path):
+    source = spec(number=40, metrics=GEOMETRY)
+    whole = carry_out(source, tmp_path / "whole.zarr").store
+    node = prosect.open(whole)["m/a"].ds
+    np.testing.assert_allclose(
+        node.anisotropy_split.sum(("component", "other_component")), node.anisotropy.sel(subset="total"), rtol=1e-9
+    )
+    assert node.intrinsic_dimension.notnull().all()
+    assert node.neighbourhood_overlap.isel(layer=slice(None, -1)).notnull().all()
+    calls = []
+    real = compute.UnitComputer.compute
+
+    def failing(self, *arguments):
+        calls.append(arguments)
+        if len(calls) == 3:
+            raise MemoryError("made to fail")
+        return real(self, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(compute.UnitComputer, "compute", failing)
+        with pytest.raises(MemoryError):
+            carry_out(source, tmp_path / "broken.zarr")
+    carry_out(source, tmp_path / "broken.zarr")
+    assert bits(tmp_path / "broken.zarr") == bits(whole)
+
+
+def test_the_size_of_the_state_that_the_plan_says_is_what_is_saved(spec, carry_out, monkeypatch, tmp_path):
+    source = spec(number=40, metrics=[*GEOMETRY[:3], GEOMETRY[6]])
+    (step,) = make_plan(source, out=tmp_path / "out.zarr").steps
+    seen = []
+    real = Store.save_state
+
+    def watched(self, layout, saved):
+        seen.append(sum(array.nbytes for array in saved.arrays.values()))
+        real(self, layout, saved)
+
+    monkeypatch.setattr(Store, "save_state", watched)
+    carry_out(source, tmp_path / "out.zarr")
+    # The layer of the embeddings has no sub-layer.
+    assert 0.8 < max(seen) / step.cost.state < 1.01
+
+
+def test_a_sum_that_names_no_component_is_a_problem_of_the_plan(spec):
+    with pytest.raises(SpecError, match=r"'isoscore': there is no component 'atention'"):
+        make_plan(spec(metrics=[{"name": "isoscore", "component": ["total", "atention"]}]))
+
+
+@pytest.mark.parametrize(
+    ("component", "fault"),
+    [("partial", "labels are the tokens"), ("attention", "no component"), ("each", "component: total")],
+)
+def test_sums_of_tokens_are_a_problem_of_the_plan(spec, component, fault):
+    metric = {"name": "isoscore", "component": component}
+    with pytest.raises(SpecError, match=fault):
+        make_plan(spec(decomposition="token_wise", metrics=[metric]))
+
+
+def test_the_hidden_state_is_measured_where_labels_are_tokens(spec, carry_out, tmp_path):
+    metrics = [
+        {"name": "isoscore", "component": "total"},
+        {"name": "anisotropy", "component": "total", "method": "cosine"},
+    ]
+    tokens = prosect.open(carry_out(spec(decomposition="token_wise", metrics=metrics), tmp_path / "a.zarr").store)
+    plain = prosect.open(carry_out(spec(decomposition="none", metrics=metrics), tmp_path / "b.zarr").store)
+    for name in ("isoscore", "anisotropy"):
+        np.testing.assert_allclose(tokens["m/a"].ds[name], plain["m/a"].ds[name], rtol=1e-5)

@@ -11,6 +11,7 @@ from prosect.terms.headed import head_contributions
 from prosect.terms.pairs import Attended
 from prosect.terms.reading import Reading, TokenView
 from prosect.terms.terms import Terms
+from prosect.terms.watched import SublayerView
 
 __all__ = [
     "Accumulator",
@@ -28,6 +29,7 @@ __all__ = [
     "Reading",
     "State",
     "Statistic",
+    "SublayerView",
     "Tensor",
     "Terms",
     "TokenView",

@@ -100,6 +100,7 @@ def _steps(bench: Bench, parts: Parts, name: str, analysis: AnalysisSpec) -> Ite
         return
     wanted = Wanted(analysis=name, layers=analysis.layers, decomposition=decomposition, corpus=corpus)
     _check_heads(bench, path, models, metrics or ())
+    _check_described(bench, path, decomposition.declaration, metrics or ())
     for described in models:
         layers = fit(bench, wanted, described)
         if corpus is not None and metrics is not None:
@@ -186,6 +187,17 @@ def _check_targets(
             "targets for its decoder: use kind 'parallel', or the option 'target: generated' of the decomposition"
         )
         bench.note(("analyses", analysis, "corpus"), message)
+
+
+def _check_described(
+    bench: Bench, path: KeyPath, decomposition: DecompositionDeclaration, metrics: Iterable[Bound[MetricDeclaration]]
+) -> None:
+    readers = [metric.name for metric in metrics if "sublayers" in metric.declaration.requires]
+    if readers and not decomposition.described:
+        message = (
+            f"{readers[0]!r} looks at the sub-layers of a described model, and {decomposition.name!r} asks for none"
+        )
+        bench.note((*path, "metrics"), f"{message}: use a decomposition, such as 'sum_of_factors'")
 
 
 def _check_heads(

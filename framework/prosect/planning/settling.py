@@ -14,10 +14,11 @@ from prosect.planning.corpora import token_names
 from prosect.planning.cost import TokenCounter, step_cost
 from prosect.planning.derivedstates import Judging, judge_derived
 from prosect.planning.inputs import Supplied
-from prosect.planning.model import Plan, Step
+from prosect.planning.model import Bound, Plan, Step
 from prosect.planning.states import judge
 from prosect.planning.stepconfig import step_config
 from prosect.planning.stores import stored_steps
+from prosect.plugins.declarations import MetricDeclaration
 from prosect.spec.models import Named
 from prosect.spec.places import KeyPath, in_order, nearest
 from prosect.vocab.architecture import CROSS
@@ -135,20 +136,31 @@ def _check_annotation(bench: Bench, step: Step, name: str) -> None:
     bench.note(at, message, suggestion=nearest(name, valid), code="annotation")
 
 
+def _accumulated_by_token(metric: Bound[MetricDeclaration], used: set[str], name: str) -> str:
+    """Say why an accumulator does not go with labels that are tokens; empty where it does."""
+    try:
+        metric.declaration.own_axes(metric.options, ())
+    except UsageError as error:
+        return f"{metric.name!r}: {error}"
+    if {COMPONENT, OTHER_COMPONENT} & used:
+        return (
+            f"{metric.name!r} is accumulated term by term; {name!r} has one for every token of a sentence: choose "
+            "the hidden state itself (component: total), or group the tokens"
+        )
+    return ""
+
+
 def _check_by_token(bench: Bench, step: Step) -> None:
     name = step.decomposition.name
     for metric in step.metrics:
         used = {dim for variable in metric.declaration.variables(metric.options) for dim in variable.dims}
         message = ""
-        if metric.declaration.axes is not None and not metric.declaration.of_single_terms(metric.options):
+        if metric.declaration.form == "accumulator":
+            message = _accumulated_by_token(metric, used, name)
+        elif metric.declaration.axes is not None and not metric.declaration.of_single_terms(metric.options):
             message = f"{metric.name!r} puts components together; {name!r} has one for every token of a sentence"
         elif OTHER_COMPONENT in used:
             message = f"{metric.name!r} compares terms in pairs; {name!r} has one for every token, which is too many"
-        elif metric.declaration.form == "accumulator" and COMPONENT in used:
-            message = (
-                f"{metric.name!r} is accumulated term by term; {name!r} has one for every token of a sentence: choose "
-                "the hidden state itself (component: total), or group the tokens"
-            )
         if message:
             bench.note(("analyses", step.analysis, "metrics"), message)
     if step.keep_terms is not None:

@@ -250,7 +250,8 @@ class MetricDeclaration(Declaration):
     requires
         What it cannot do without. ``head``: the model's own head, which `Reading.head` then is (``head: own`` in the
         spec); of an encoder-decoder such a metric measures the decoder alone. ``maps``: `FactoredTerms`, the terms of
-        single blocks by source token.
+        single blocks by source token. ``sublayers``, for an accumulator: what the sub-layers of a described model read
+        and wrote, which `Reading.sublayers` then is.
     inputs
         For ``derived``: the least and the greatest number of datasets it reads, tables included; None for no limit.
     members
@@ -267,7 +268,7 @@ class MetricDeclaration(Declaration):
 
     produces: tuple[Variable, ...]
     form: MetricForm = "token"
-    requires: frozenset[Literal["head", "maps"]] = frozenset()
+    requires: frozenset[Literal["head", "maps", "sublayers"]] = frozenset()
     undefined: str = "NaN where a denominator is 0"
     produces_for: Callable[[Any], tuple[Variable, ...]] | None = None
     per_term: bool | Callable[[Any], bool] = False

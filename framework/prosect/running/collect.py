@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch import Tensor
 from prosect.errors import RunError, UsageError
 from prosect.measures.gathering import Gathering
 from prosect.measures.token import Measure
+from prosect.model.capture import BlockCapture
 from prosect.model.tokens import Batch, TokenStream, Unit
 from prosect.plugins.declarations import Variable
 from prosect.running.budget import Cut
@@ -21,6 +23,8 @@ from prosect.terms.dense import DenseTerms
 from prosect.terms.onward import Onward
 from prosect.terms.reading import Reading, TokenView
 from prosect.terms.terms import Terms
+from prosect.terms.watched import SublayerView
+from prosect.vocab.architecture import Block
 from prosect.vocab.dims import COMPONENT, SOURCE, TOKEN
 
 Arrays = dict[str, npt.NDArray[Any]]
@@ -60,6 +64,7 @@ class Collector:
         self._source: Batch | None = None
         self._view: TokenView | None = None
         self.gathering: Gathering | None = None
+        self._sublayers: SublayerView | None = None
         self.restart()
 
     def restart(self) -> None:
@@ -72,6 +77,14 @@ class Collector:
         self._batch, self._view = batch, self._viewed(self._index(batch))
         self._source = source
         self._cut = None
+        self._sublayers = None
+
+    def watch(self, block: Block, capture: BlockCapture, pick: Callable[[Tensor], Tensor]) -> None:
+        """Keep a block for the accumulators that look at its sub-layers, until the next one is finished."""
+        if self._work.whole and not self._work.pairwise:
+            self._sublayers = SublayerView(block, capture, lambda captured: self._own(pick(captured), 0))
+        else:
+            self._sublayers = SublayerView(block, capture, pick)
 
     def narrow(self, cut: Cut) -> None:
         """Take only some source positions from the next replay of this batch."""
@@ -112,13 +125,15 @@ class Collector:
 
     def _gathered(self, reading: Reading) -> Reading:
         """Return what accumulators are given: the unit's own tokens, or whole padded sentences as labels are tokens."""
+        reading.sublayers = self._sublayers
         if not self._work.whole or self._work.pairwise:
             return reading
         terms = DenseTerms(reading.components, self._own(reading.dense(), 1))
         view = self._viewed(self._own_index(self._aimed()))
         layer = reading.layer
         head = None if layer is None else self._work.head_view(layer)
-        return Reading(terms, self._own(reading.total, 0), view, layer, head, gain=reading.gain)
+        total = self._own(reading.total, 0)
+        return Reading(terms, total, view, layer, head, gain=reading.gain, sublayers=self._sublayers)
 
     def _viewed(self, index: Tensor) -> TokenView:
         return TokenView(self._stream, index, (self._unit.start, self._unit.stop))

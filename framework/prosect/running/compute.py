@@ -22,7 +22,7 @@ from prosect.model.tokens import Batch, TokenStream, Unit
 from prosect.running.budget import Budget, Cut, cuts
 from prosect.running.collect import Arrays, Collector
 from prosect.running.giving import Giver
-from prosect.running.listening import Differentiable, Fan, Picker
+from prosect.running.listening import Differentiable, Fan, Picker, Watcher
 from prosect.running.starts import carrier_of, start_of
 from prosect.running.work import StreamWork
 from prosect.terms.adjoint import AdjointStart
@@ -137,7 +137,7 @@ class UnitComputer:
         self._needs, self._encoder_needs = Needs(), Needs()
         for work in self._works:
             if work.stream is not None and work.rules is not None:
-                self._needs |= needs(work.rules, work.stream)
+                self._needs |= needs(work.rules, work.stream) | Needs(sublayers=work.watches)
             if work.encoder is not None and work.rules is not None and work.rules.encoder is not None:
                 self._encoder_needs |= needs(work.rules.encoder, work.encoder)
 
@@ -222,7 +222,10 @@ class UnitComputer:
             if task.work.encoder is not None and isinstance(start, TokenStart):
                 start, carrier = self._carried(task, task.work.encoder, start, encoder_picker)
                 carriers.append(carrier)
-            replay = self._replay(task, start, pickers[task.work.whole])
+            picker = pickers[task.work.whole]
+            if task.work.watches and task.work.stream is not None:
+                replays.append(_watcher(task.collector, task.work.stream, picker))
+            replay = self._replay(task, start, picker)
             replays.append(Differentiable(replay) if isinstance(start, AdjointStart) else replay)
         fans = {ENCODER: Fan(carriers, [encoder_picker])} if carriers else {}
         return {**fans, "own": Fan(replays, list(pickers.values()))}
@@ -304,6 +307,11 @@ def _sink(collector: Collector, start: Start) -> Sink:
             collector.take(layer, start.read(terms), state)
 
     return take
+
+
+def _watcher(collector: Collector, stream: Stream, picker: Picker) -> Watcher:
+    """Show a collector every block as it is finished."""
+    return Watcher(lambda capture: collector.watch(stream.blocks[capture.number - 1], capture, picker))
 
 
 def _sides(pair: Pair) -> tuple[Batch, Batch]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -37,6 +37,26 @@ class Picker:
     def forget(self) -> None:
         """Let go of what was picked."""
         self._seen.clear()
+
+
+class Watcher:
+    """Hands on every block itself, before the replay that reads the state behind it."""
+
+    def __init__(self, watch: Callable[[BlockCapture], None]) -> None:
+        self._watch = watch
+
+    def embedded(self, raw: Tensor | None, state: Tensor) -> None:
+        """Do nothing."""
+
+    def block(self, capture: BlockCapture) -> None:
+        """Hand on one finished block."""
+        self._watch(capture)
+
+    def finished(self, normed: Tensor | None) -> None:
+        """Do nothing: the last block is still the one that the state lies behind."""
+
+    def projected(self, output: Tensor) -> None:
+        """Do nothing."""
 
 
 class Fan:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -87,7 +88,8 @@ def measure(
     leading = [dim for dim in given.dims if dim not in (LAYER, COMPONENT, TOKEN, HIDDEN)]
     own = [dim for dim in (LAYER, COMPONENT) if dim in given.dims]
     ordered = given.transpose(*leading, *own, TOKEN, HIDDEN)
-    vectors = ordered.values.reshape(-1, *ordered.shape[len(leading) :])
+    number = math.prod(ordered.shape[: len(leading)])
+    vectors = ordered.values.reshape(number, *ordered.shape[len(leading) :])
     parts = [_Matrix(metric, stream, given, part).dataset() for part in vectors]
     stacked = {
         variable: xr.DataArray(

@@ -94,6 +94,12 @@ class StreamWork:
         return HeadView(self.head, self.stream.final_norm is not None and not behind)
 
     @property
+    def watches(self) -> bool:
+        """Whether an accumulator looks at the sub-layers themselves."""
+        metrics = () if self.accumulation is None else self.accumulation.metrics
+        return any("sublayers" in metric.declaration.requires for metric in metrics)
+
+    @property
     def crossing(self) -> bool:
         """Whether labels are the tokens of the encoder."""
         return self.rules is not None and self.rules.crossing

@@ -16,6 +16,7 @@ from prosect.model.head import HeadView
 from prosect.model.tokens import TokenStream
 from prosect.terms.onward import Onward
 from prosect.terms.terms import Reduction, Terms
+from prosect.terms.watched import SublayerView
 from prosect.vocab.components import Component
 
 
@@ -92,6 +93,8 @@ class Reading:
         The rest of the block behind an attention, at the scope of that attention.
     gain
         At a scope: gain of the norm behind which it lies, or else before which; None away from any norm.
+    sublayers
+        What the sub-layers of the block read and wrote, where the measure declared that it requires it.
     """
 
     def __init__(  # noqa: PLR0913 - a measure may ask for any of these
@@ -104,6 +107,7 @@ class Reading:
         onward: Onward | None = None,
         *,
         gain: Float[Tensor, " hidden"] | None = None,
+        sublayers: SublayerView | None = None,
     ) -> None:
         self._terms = terms
         self.total = total
@@ -112,6 +116,7 @@ class Reading:
         self._head = head
         self._onward = onward
         self.gain = gain
+        self.sublayers = sublayers
         self._norm: Tensor | None = None
         self._dot_total: Tensor | None = None
 

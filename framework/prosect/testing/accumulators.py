@@ -12,13 +12,16 @@ from torch import Tensor
 
 from prosect.measures.accumulator import Setting
 from prosect.measures.gathering import Accumulation, Arrays, Gathering
+from prosect.model.capture import BlockCapture
 from prosect.planning.model import Bound
 from prosect.plugins.declarations import MetricDeclaration
 from prosect.plugins.registry import load_registry
 from prosect.terms.dense import DenseTerms
 from prosect.terms.reading import Reading, TokenView
+from prosect.terms.watched import SublayerView
 from prosect.testing.corpus import LENGTHS, TOKENS, corpus
 from prosect.testing.heads import small_head
+from prosect.vocab.architecture import Attention, Block, Branch, FeedForward, Projection, Stage
 from prosect.vocab.components import Component
 
 HIDDEN = 6
@@ -187,15 +190,38 @@ def gathered(
 ) -> Gathering:
     """Gather a unit in batches of whole sentences, of which it is shown its own tokens."""
     found, stream = accumulation.begin(), accumulation.setting.stream
-    required = any("head" in metric.declaration.requires for metric in accumulation.metrics)
-    head = small_head(HIDDEN, vectors.dtype) if required else None
+    required = {part for metric in accumulation.metrics for part in metric.declaration.requires}
+    head = small_head(HIDDEN, vectors.dtype) if "head" in required else None
     for start, stop in batches:
         index = torch.arange(max(start, unit[0]), min(stop, unit[1]))
         if len(index):
             for place, layer in enumerate(LAYERS):
                 terms = DenseTerms(COMPONENTS, vectors[place][:, index])
-                found.update(layer, Reading(terms, terms.sum(), TokenView(stream, index, unit), layer, head))
+                total, view = terms.sum(), TokenView(stream, index, unit)
+                sublayers = small_block(total) if "sublayers" in required else None
+                found.update(layer, Reading(terms, total, view, layer, head, sublayers=sublayers))
     return found
+
+
+def small_block(states: Tensor) -> SublayerView:
+    """Make a block with one sub-layer of each kind, which read the hidden state and write a function of it."""
+    attention = Attention(
+        kind="attention",
+        path="attention",
+        value=Projection(path="v"),
+        output=Projection(path="o"),
+        heads=1,
+        kv_heads=1,
+        head_dim=HIDDEN,
+    )
+    feed_forward = FeedForward(path="mlp", up=Projection(path="up"), down=Projection(path="down"), activation="gelu")
+    stages = tuple(Stage(branches=(Branch(sublayer=one),)) for one in (attention, feed_forward))
+    outputs = {
+        attention.writes: states @ states.new_ones(HIDDEN, HIDDEN).triu(),
+        feed_forward.writes: states.relu() + states.square(),
+    }
+    capture = BlockCapture(1, {attention.reads: states, feed_forward.reads: states}, outputs)
+    return SublayerView(Block(path="", stages=stages), capture, lambda captured: captured)
 
 
 def sentences() -> list[tuple[int, int]]:

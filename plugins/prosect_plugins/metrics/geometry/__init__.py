@@ -7,12 +7,25 @@ from dataclasses import replace
 from typing import Any, Final
 
 from prosect.api import Footprint, MetricDeclaration, Sizes, Variable
+from prosect_plugins.metrics.geometry.linear_map_options import (
+    LinearMapOptions,
+    linear_map_footprint,
+    linear_map_variables,
+)
+from prosect_plugins.metrics.geometry.neighbour_options import (
+    DimensionOptions,
+    OverlapOptions,
+    dimension_variables,
+    overlap_variables,
+    sample_footprint,
+)
 from prosect_plugins.metrics.geometry.options import (
     ComponentOptions,
     TokenOptions,
     axis_lengths,
     number_of_cells,
     spread,
+    sum_labels,
     token_axes,
 )
 from prosect_plugins.metrics.geometry.similarity_options import (
@@ -47,7 +60,51 @@ Produce = Callable[[Any], tuple[Variable, ...]]
 
 def geometry_metrics() -> list[MetricDeclaration]:
     """Measures of geometry."""
-    return [*_spectral_metrics(), *_context_metrics(), _dispersion()]
+    return [*_spectral_metrics(), *_context_metrics(), *_neighbour_metrics(), _dispersion()]
+
+
+def _neighbour_metrics() -> list[MetricDeclaration]:
+    return [
+        MetricDeclaration(
+            name="intrinsic_dimension",
+            summary="Dimension of the cloud of vectors, from distances to nearest neighbours.",
+            implementation=f"{HOME}.dimension:intrinsic_dimension",
+            form="accumulator",
+            options=DimensionOptions,
+            produces=dimension_variables(DimensionOptions()),
+            produces_for=dimension_variables,
+            axes=sum_labels,
+            footprint=sample_footprint,
+            undefined="NaN where too few points differ, or all distances are equal",
+            references=("Facco et al. 2017", "Razzhigaev et al. 2024, section 3", "Denti et al. 2022"),
+        ),
+        MetricDeclaration(
+            name="neighbourhood_overlap",
+            summary="Share of nearest neighbours that two layers have in common, or that share a label.",
+            implementation=f"{HOME}.overlap:neighbourhood_overlap",
+            form="accumulator",
+            options=OverlapOptions,
+            produces=overlap_variables(OverlapOptions()),
+            produces_for=overlap_variables,
+            axes=sum_labels,
+            footprint=sample_footprint,
+            undefined="NaN where a layer is compared with itself or no other, or there are too few points",
+            references=("Doimo et al. 2020, section 2.2", "Valeriani et al. 2023, section 2"),
+        ),
+        MetricDeclaration(
+            name="linear_map_r2",
+            summary="How much of what a sub-layer writes is a linear map of what it reads (R^2 of least squares).",
+            implementation=f"{HOME}.linear_map:LinearMap",
+            form="accumulator",
+            requires=frozenset({"sublayers"}),
+            options=LinearMapOptions,
+            produces=linear_map_variables(LinearMapOptions()),
+            produces_for=linear_map_variables,
+            footprint=linear_map_footprint,
+            undefined="NaN at the embeddings, and where the block has no such sub-layer or nothing is counted",
+            references=("Mickus, Paperno & Constant 2022, figure 2",),
+        ),
+    ]
 
 
 def _context_metrics() -> list[MetricDeclaration]:
@@ -104,6 +161,7 @@ def _of_context(
         options=options,
         produces=produce(options()),
         produces_for=produce,
+        axes=sum_labels,
         footprint=footprint,
         undefined="NaN where nothing is counted",
         references=references,
@@ -171,6 +229,7 @@ def _split() -> MetricDeclaration:
         options=SplitOptions,
         produces=_split_variables(SplitOptions()),
         produces_for=_split_variables,
+        axes=sum_labels,
         footprint=_split_footprint,
         undefined=NO_VARIANCE,
         references=("Timkey & van Schijndel 2021, eq. 4", "Ethayarajh 2019, section 3.2"),
@@ -226,6 +285,7 @@ def _spectral(
         options=options,
         produces=produce(options()),
         produces_for=produce,
+        axes=sum_labels,
         footprint=footprint,
         undefined=NO_VARIANCE,
         references=references,

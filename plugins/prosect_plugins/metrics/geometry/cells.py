@@ -71,13 +71,36 @@ class Cells:
         return found
 
 
-def cells_of(options: TokenOptions, context: Context, blocks: int = 1) -> Cells:
-    """Cut the tokens of the corpus as the options ask for, whole sentences dealt out to a number of blocks."""
-    key = "cells", repr((options.selection, options.group, options.group_values, options.group_bins)), blocks
-    return context.once(key, lambda: _made(options, context, blocks))
+def cells_of(options: TokenOptions, context: Context, blocks: int = 1, held_out: int | None = None) -> Cells:
+    """Cut the tokens of the corpus as the options ask for.
+
+    Parameters
+    ----------
+    options
+        Selection and group.
+    context
+        Where the corpus is.
+    blocks
+        Whole sentences are dealt out to so many blocks in turn, so that each runs through the whole corpus.
+    held_out
+        Instead, every sentence of this number belongs to the second of two blocks, all others to the first.
+    """
+    tokens = repr((options.selection, options.group, options.group_values, options.group_bins))
+    key = "cells", tokens, blocks, held_out
+    return context.once(key, lambda: _made(options, context, _dealt(context, blocks, held_out)))
 
 
-def _made(options: TokenOptions, context: Context, blocks: int) -> Cells:
+def _dealt(context: Context, blocks: int, held_out: int | None) -> BoolArray:
+    """Which block every token belongs to, shape (block, token)."""
+    lengths = context.stream.lengths.astype(np.int64)
+    turn = np.arange(len(lengths)) % (held_out or blocks)
+    block = turn if held_out is None else turn == held_out - 1
+    number = blocks if held_out is None else 2
+    found: BoolArray = np.repeat(block, lengths) == np.arange(number)[:, None]
+    return found
+
+
+def _made(options: TokenOptions, context: Context, dealt: BoolArray) -> Cells:
     axes: dict[str, Axis] = {}
     chosen = options.selection if isinstance(options.selection, list) else [options.selection]
     parts = [np.stack([_selected(name, context) for name in chosen])]
@@ -89,7 +112,7 @@ def _made(options: TokenOptions, context: Context, blocks: int) -> Cells:
         parts.append(codes == np.arange(len(values))[:, None])
         kept.append(True)
         axes[GROUP] = Axis(values, f"value of {options.group}")
-    parts.append(_blocks(context, blocks) == np.arange(blocks)[:, None])
+    parts.append(dealt)
     codes, members = _cut(parts, [*kept, True])
     return Cells(torch.from_numpy(codes).to(context.device), members, axes)
 
@@ -160,9 +183,3 @@ def coordinate(context: Context, name: str) -> npt.NDArray[np.generic]:
         known = ", ".join(sorted((*context.stream.coordinates, "frequency")))
         raise UsageError(f"the corpus has no coordinate {name!r}; it has {known}")
     return np.asarray(found)
-
-
-def _blocks(context: Context, blocks: int) -> IntArray:
-    """Block of every token: sentences dealt out in turn, so that each block runs through the whole corpus."""
-    lengths = context.stream.lengths.astype(np.int64)
-    return np.repeat(np.arange(len(lengths)) % blocks, lengths)

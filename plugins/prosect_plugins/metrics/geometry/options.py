@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final, Literal
 
 from pydantic import Field
 
-from prosect.api import Options, Variable
-from prosect_plugins.metrics.geometry.subsets import subset_axes
+from prosect.api import Component, Options, UsageError, Variable
+from prosect_plugins.metrics.geometry.subsets import SUBSET, coefficients, subset_axes, subset_names
 
 SELECTION: Final = "selection"
 GROUP: Final = "group"
@@ -61,6 +62,24 @@ class ComponentOptions(TokenOptions):
     """
 
     component: str | list[str] = "each"
+
+
+def sum_labels(options: TokenOptions, components: Sequence[Component]) -> dict[str, tuple[str, ...]]:
+    """Labels of the dimension ``subset``, where the options give it.
+
+    Raises
+    ------
+    UsageError
+        A sum names a component that is not there, or labels are the tokens of a sentence.
+    """
+    if not isinstance(options, ComponentOptions):
+        return {}
+    labels = [component.label for component in components]
+    names, own = subset_names(options.component, labels), subset_axes(options.component)
+    coefficients(names, labels)
+    if own and not labels:
+        raise UsageError("labels are the tokens of each sentence: choose the hidden state itself, 'component: total'")
+    return {SUBSET: names} if own == (SUBSET,) else {}
 
 
 def token_axes(options: TokenOptions) -> tuple[str, ...]:

@@ -57,14 +57,26 @@ class Sample:
             self._index.append(state["index"])
             self._rows.append(state["rows"])
 
+    def seen(self, places: IntArray) -> npt.NDArray[np.bool_]:
+        """Which of some places were seen by now."""
+        known = self._sorted()[0].cpu().numpy()
+        return np.isin(places, known)
+
     def rows(self, places: IntArray, subset: int) -> Float[Tensor, "place hidden"]:
         """Vectors at some of the places, in their order; places that were not seen are left out."""
-        state = self.state()
-        if not state:
-            return torch.zeros(0, 0, dtype=torch.float64)
-        order = torch.argsort(state["index"])
-        known = state["index"][order]
+        known, order = self._sorted()
+        if not len(known):
+            return torch.zeros(0, 1, dtype=torch.float64)
         wanted = torch.from_numpy(places).to(known.device)
         found = torch.searchsorted(known, wanted).clamp(max=len(known) - 1)
         seen = known[found] == wanted
-        return state["rows"][subset, order[found[seen]]]
+        return self._rows[0][subset, order[found[seen]]]
+
+    def _sorted(self) -> tuple[Tensor, Tensor]:
+        """Places that were seen, rising, and where their vectors are."""
+        state = self.state()
+        if not state:
+            empty = torch.zeros(0, dtype=torch.int64)
+            return empty, empty
+        order = torch.argsort(state["index"])
+        return state["index"][order], order

@@ -183,7 +183,7 @@ def in_pairs(options: SpectrumOptions, components: int) -> bool:
     """Whether matrices between components are kept, rather than one for every sum; scaled rows do not add up."""
     pairs = components * (components + 1) // 2
     subsets = number_of_subsets(options.component, components) or 0
-    return options.between or (options.rows == "raw" and pairs < subsets)
+    return options.between or (options.rows == "raw" and 0 < pairs < subsets)
 
 
 def covariance_key(options: SpectrumOptions, components: int) -> str:

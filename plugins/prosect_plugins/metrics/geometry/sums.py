@@ -43,7 +43,8 @@ class Sums:
         """Read the option ``component``; UsageError for a label that is not there."""
         labels = [one.label for one in context.components]
         names = subset_names(component, labels)
-        return cls(names, coefficients(names, labels), subset_axes(component))
+        table = np.array(coefficients(names, labels), dtype=np.bool_).reshape(len(names), len(labels))
+        return cls(names, table, subset_axes(component))
 
     @property
     def shape(self) -> tuple[int, ...]:
