@@ -13,6 +13,7 @@ from prosect.model.weights import attention_weights
 from prosect.terms.factored import FactoredStart
 from prosect.terms.reading import Reading
 from prosect_plugins.metrics import maps
+from prosect_plugins.metrics.options import ShareOptions
 from support.models import DATA
 
 pytestmark = pytest.mark.gpu
@@ -160,8 +161,8 @@ def test_norms_of_a_cross_attention_are_those_of_the_authors(device, agree, dtyp
         reading = Reading(terms, terms.sum())
         found = {
             "fx_norm": maps.value_norm(reading, reading.total, Options()),
-            "afx_norm": maps.weighted_norm(reading, reading.total, Options()),
-            "summed_afx_norm": maps.attention_norm(reading, reading.total, Options()),
+            "afx_norm": maps.weighted_norm(reading, reading.total, ShareOptions()),
+            "summed_afx_norm": maps.attention_norm(reading, reading.total, ShareOptions()),
             "attn_out": terms.sum() + weights.output.bias,
         }
     for name, values in found.items():
