@@ -38,7 +38,7 @@ def terms() -> DenseTerms:
 
 
 def measure(function):
-    return lambda terms, total: {"m": function(terms.dense(), total)}
+    return lambda terms, total, _tokens=None: {"m": function(terms.dense(), total)}
 
 
 def drift(vectors, _total, seen=[]):  # noqa: B006 - that it remembers is its fault

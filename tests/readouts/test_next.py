@@ -66,7 +66,7 @@ def test_a_decoder_is_scored_against_what_follows_its_input(carry_out, rows):
     targets = rows(model)
     metric = {"name": "next_token", "subsets": "total"}
     found = carry_out(model.module, None, inline([row[::-1] for row in targets], targets), metrics=[metric], layers=-1)
-    assert set(found.children) == {"decoder"}
+    assert set(found.children) == {"decoder", "sentences"}
     loss = found["decoder"].next_loss.values[0]
     expected = np.concatenate([exact_losses(model, row) for row in targets])
     np.testing.assert_allclose(loss, expected, rtol=1e-9)

@@ -138,7 +138,7 @@ def test_a_run_loads_the_head_and_measures_where_it_stands(spec, carry_out, tmp_
         return
     assert set(tree["m/a/encoder"].data_vars) == {"norm"}
     assert set(tree["m/a/decoder"].data_vars) == {"norm", "largest_logit"}
-    assert set(tree["m/b"].children) == {"decoder"}
+    assert set(tree["m/b"].children) == {"decoder", "sentences"}
     assert carry_out(source).untouched == ("m/a", "m/b")
 
 

@@ -128,7 +128,8 @@ def test_a_run_that_failed_in_the_middle_continues_and_gives_the_same_bits(
     changed = copy.deepcopy(source)
     changed["compute"]["batch_tokens"] = 17
     carry_out(changed, tmp_path / "broken.zarr")
-    total = sum(len(range(0, dataset.sizes["token"], 40)) for dataset in load(whole.store).values())
+    streams = [dataset for dataset in load(whole.store).values() if "token" in dataset.sizes]
+    total = sum(len(range(0, dataset.sizes["token"], 40)) for dataset in streams)
     assert len(calls) - failed_at == total - 3
     assert_same_bits(load(whole.store), load(tmp_path / "broken.zarr"))
 

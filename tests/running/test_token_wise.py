@@ -173,7 +173,7 @@ def test_source_tokens_share_what_the_authors_book_under_the_source(tmp_path, so
 
 def test_without_source_tokens_there_is_no_node_for_them(tmp_path):
     tree = translated(tmp_path, {"a": {"decomposition": "token_wise"}})["a"]
-    assert set(tree.children) == {"encoder", "decoder"}
+    assert set(tree.children) == {"encoder", "decoder", "sentences"}
     module = random_model("marian").module
     with pytest.raises(UsageError, match="cross"):
         prosect.decompose(module, None, [[5, 6]], "token_wise", targets=[[7]], stream="cross")

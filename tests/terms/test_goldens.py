@@ -13,6 +13,7 @@ from prosect.model.load import wrap_module
 from prosect.terms.reading import Reading
 from prosect_plugins.architectures import bert, marian
 from prosect_plugins.metrics import token
+from prosect_plugins.metrics.options import ShareOptions
 from support.models import DATA, minilm_folder
 from support.replays import Replayed, run_replay
 
@@ -51,7 +52,7 @@ def test_indicators_of_a_marian_decoder_are_those_of_the_authors(golden, decoder
     reference = golden[f"sims.{name}"]
     for layer in range(4):
         reading = Reading(decoder.terms[layer], decoder.states[layer])
-        values = METRICS[name](reading, reading.total, Options())[places(decoder)][:, 0].numpy().T
+        values = METRICS[name](reading, reading.total, ShareOptions())[places(decoder)][:, 0].numpy().T
         np.testing.assert_allclose(values, reference[layer], rtol=0, atol=1e-10)
 
 
