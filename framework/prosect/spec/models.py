@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, StringConstraints, Tag
 
@@ -151,6 +151,10 @@ class CorpusSpec(CommonCorpusOptions):
 
     kind: str
 
+    if TYPE_CHECKING:  # type checkers do not know that further keys are allowed
+
+        def __init__(self, *, kind: str, **options: Any) -> None: ...  # noqa: ANN401 - options of a plugin
+
     @property
     def own(self) -> dict[str, Any]:
         """Options that belong to the kind (checked against its plugin's model by the plan)."""
@@ -169,6 +173,10 @@ class Named(Strict):
     model_config = ConfigDict(extra="allow", defer_build=True)
 
     name: str
+
+    if TYPE_CHECKING:
+
+        def __init__(self, *, name: str, **options: Any) -> None: ...  # noqa: ANN401 - options of a plugin
 
     @property
     def options(self) -> dict[str, Any]:
