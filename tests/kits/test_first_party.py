@@ -66,6 +66,26 @@ class TestAttentionMaps(DecompositionTests):
     decomposition = "attention_maps"
 
 
+class TestTokenWise(DecompositionTests):
+    decomposition = "token_wise"
+
+
+class TestTokenWiseByStream(DecompositionTests):
+    decomposition = "token_wise"
+    options: ClassVar = {"group": "stream", "source": "carried", "embedding_norm": "inside"}
+
+
+class TestDecompX(DecompositionTests):
+    decomposition = "token_wise"
+    options: ClassVar = {
+        "group": "special",
+        "feed_forward": "secant",
+        "gated": "half",
+        "bias": "share_abs_dot",
+        "value_bias": "first_block",
+    }
+
+
 class TestNone(DecompositionTests):
     decomposition = "none"
 
