@@ -58,43 +58,31 @@ class ClosureGauge:
     limit: float
     largest: float = 0.0
     real: Tensor | None = None
-    _places: list[str] = field(default_factory=list)
-    _gaps: list[Tensor] = field(default_factory=list)
-    _excess: list[Tensor] = field(default_factory=list)
+    _steps: list[tuple[str, float, float]] = field(default_factory=list)
 
     def check(self, place: str, terms: Terms, state: Float[Tensor, "*token hidden"]) -> None:
         """Measure one step; what is too wide is told by `settle`, after the batch."""
         with torch.no_grad():
-            self._check(place, terms, state)
-
-    def _check(self, place: str, terms: Terms, state: Tensor) -> None:
-        gaps = gap(terms, state)
-        excess = (gaps / self._amplification(gaps, terms, state)).nan_to_num(nan=float("inf"))
-        self._places.append(place)
-        self._gaps.append(self._real(gaps).max())
-        self._excess.append(self._real(excess).max())
+            gaps = gap(terms, state)
+            # Numbers, not tensors: small ones that live on between large ones that do not would fragment the memory.
+            worst = ratio = float(self._real(gaps).max())
+            # Norms of all terms cost more than the gap itself, and matter only where the plain gap is too wide.
+            if not worst <= self.limit:
+                excess = gaps / amplification(terms, state)
+                ratio = float(self._real(excess.nan_to_num(nan=float("inf"))).max())
+        self._steps.append((place, worst, ratio))
 
     def _real(self, values: Tensor) -> Tensor:
         return values if self.real is None else values[self.real]
 
-    def _amplification(self, gaps: Tensor, terms: Terms, state: Tensor) -> Tensor:
-        # Norms of all terms cost more than the gap itself, and matter only where the plain gap is too wide.
-        if bool((self._real(gaps) <= self.limit).all()):
-            return torch.ones_like(gaps)
-        return amplification(terms, state)
-
     def settle(self) -> None:
         """Read the measured gaps of a batch; ClosureError names the first step above the tolerance."""
-        if not self._gaps:
-            return
-        gaps, excess = torch.stack(self._gaps).tolist(), torch.stack(self._excess).tolist()
-        places = self._places[:]
-        self._places, self._gaps, self._excess = [], [], []
-        for place, worst, ratio in zip(places, gaps, excess, strict=True):
+        steps, self._steps = self._steps, []
+        for place, worst, ratio in steps:
             if not ratio <= self.limit:
                 raise ClosureError(
                     f"closure fails at {place}: the terms miss the hidden state by {worst:.2e} of its norm "
                     f"(tolerance {self.limit:.0e}). The description of the architecture does not fit this model, "
                     "or the hidden state is not finite; nothing of this batch was stored"
                 )
-        self.largest = max(self.largest, *gaps)
+        self.largest = max([self.largest, *(worst for _, worst, _ in steps)])
