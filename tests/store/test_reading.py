@@ -9,6 +9,7 @@ import pytest
 import xarray as xr
 
 from prosect.errors import StoreError
+from prosect.store.folder import ResultFolder
 from prosect.store.reading import open_tree
 from prosect.store.store import Store
 
@@ -67,3 +68,21 @@ def test_reading_changes_nothing(reference, contents):
     with open_tree(reference) as tree:
         tree.load()
     assert (contents(reference), {file: file.stat().st_mtime_ns for file in reference.rglob("*")}) == before
+
+
+def test_nodes_stand_in_the_order_of_their_names(writer, tmp_path, monkeypatch):
+    """In whatever order the disk lists them; and the second seed stands before the tenth."""
+    with Store.open(tmp_path / "a.zarr", create=True) as store:
+        for path in ("m@10/b", "m@2/b", "m@2/a", "b/a"):
+            node = writer.layout(path)
+            store.allocate([node], writer.record(node))
+    listed = ResultFolder.list_dir
+
+    async def backwards(folder, prefix):
+        for name in sorted([name async for name in listed(folder, prefix)], reverse=True):
+            yield name
+
+    monkeypatch.setattr(ResultFolder, "list_dir", backwards)
+    with open_tree(tmp_path / "a.zarr") as tree:
+        paths = [path for path, node in tree.subtree_with_keys if node.has_data]
+    assert paths == ["b/a", "m@2/a", "m@2/b", "m@10/b"]

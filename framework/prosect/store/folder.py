@@ -37,8 +37,8 @@ class ResultFolder(LocalStore):
         return type(self)(self.root, read_only=read_only, hidden=self.hidden)
 
     async def list_dir(self, prefix: str) -> AsyncIterator[str]:
-        """List the names directly under a prefix, sorted."""
-        for name in sorted([name async for name in super().list_dir(prefix)]):
+        """List the names directly under a prefix."""
+        async for name in super().list_dir(prefix):
             path = f"{prefix.strip('/')}/{name}".lstrip("/")
             if name != JOURNAL and not name.endswith(PARTIAL) and path not in self.hidden:
                 yield name

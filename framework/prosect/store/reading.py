@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -20,7 +21,7 @@ def open_tree(path: Path, chunks: Chunks = None) -> xr.DataTree:
     """Open a store for reading; numbers are read when they are needed.
 
     It never relies on the collected metadata of the root, which a running process may be about to change, and
-    leaves out nodes whose allocation was cut short.
+    leaves out nodes whose allocation was cut short. Nodes stand in the order of their names, numbers in names by size.
 
     Parameters
     ----------
@@ -43,4 +44,16 @@ def open_tree(path: Path, chunks: Chunks = None) -> xr.DataTree:
         raise StoreError(f"{path}: holds nothing yet; run its spec first")
     folder = ResultFolder(path, read_only=True, hidden=half_made(path))
     # xarray hands zarr's own stores on to zarr; its annotation leaves them out
-    return xr.open_datatree(folder, engine="zarr", consolidated=False, chunks=chunks)  # type: ignore[arg-type]
+    tree = xr.open_datatree(folder, engine="zarr", consolidated=False, chunks=chunks)  # type: ignore[arg-type]
+    _sort(tree)
+    return tree
+
+
+def _sort(tree: xr.DataTree) -> None:
+    """Bring nodes into one order: zarr finds the members of a group in the order in which the disk answers."""
+    for node in tree.subtree:
+        node.children = {name: node.children[name] for name in sorted(node.children, key=_by_number)}
+
+
+def _by_number(name: str) -> list[tuple[int, str]]:
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]
