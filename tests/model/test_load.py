@@ -12,6 +12,8 @@ from prosect.model.head import own_head
 from prosect.model.load import fetch, load_model, pick_device, wrap_module
 from prosect.planning.build import make_plan
 from prosect.spec.models import ModelSpec
+from prosect.testing.models import small_module
+from prosect_plugins.architectures import gemma2
 from support.heads import Headed
 from support.models import FAMILIES, minilm_folder, random_module
 
@@ -165,3 +167,19 @@ def test_a_classifier_without_its_pooler_is_refused(tmp_path):
     with pytest.raises(ModelError, match=r"lacks 2 weights.*pooler"):
         load(tmp_path, load=str(tmp_path / "saved"), head="own")
     load(tmp_path, load=str(tmp_path / "saved"))
+
+
+def test_a_soft_cap_of_scores_is_never_left_out(monkeypatch):
+    """Older releases of transformers run Gemma 2 on SDPA, which knows no cap; newer ones refuse it."""
+    from transformers import Gemma2PreTrainedModel
+
+    config = {**gemma2.EXAMPLE, "attn_logit_softcapping": 0.05}
+    module = small_module(config, torch.float64).eval()
+    rows = torch.tensor([[5, 6, 7, 8, 9]])
+    capped = module(rows).last_hidden_state
+    monkeypatch.setattr(Gemma2PreTrainedModel, "_supports_sdpa", True)
+    module.set_attn_implementation("sdpa")
+    assert module.config._attn_implementation == "sdpa"
+    model = wrap_module(module, None)
+    assert torch.equal(model.module(rows).last_hidden_state, capped)
+    assert "soft-cap" in model.notes[0]

@@ -103,6 +103,10 @@ def wrap_module(module: nn.Module, tokenizer: Any | None, notes: tuple[str, ...]
     config = getattr(module, "config", None)
     if config is None:
         raise ModelError(f"{type(module).__name__} has no config: prosect takes models of transformers")
+    if getattr(config, "attn_logit_softcapping", None) is not None and config._attn_implementation == "sdpa":
+        # Releases of transformers that run such a model on SDPA leave the cap out and say nothing.
+        module.set_attn_implementation("eager")  # type: ignore[operator]
+        notes = (*notes, "eager attention: SDPA would leave out the soft-cap of the attention scores")
     return LoadedModel(
         module=module,
         base=base,
