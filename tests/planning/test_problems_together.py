@@ -53,6 +53,32 @@ def test_all_problems_come_together_in_the_order_of_the_file(folder, problems):
     ]
 
 
+def test_a_key_that_is_missing_hides_nothing_else_of_its_entry(folder, problems):
+    text = """\
+        prosect: 1
+        models:
+          m: {load: ./toy}
+        corpora:
+          c: {kind: lines, path: a.txt}
+        analyses:
+          a: {decomposition: part, metrics: [cosin]}
+          b: {corpus: d, metrics: [norm, cosin], models: [n]}
+          c: {corpus: 5, layers: 99, decomposition: parts}
+    """
+    (folder / "spec.yaml").write_text(dedent(text), encoding="utf-8")
+    assert [problem.path for problem in problems("spec.yaml")] == [
+        "analyses.a.corpus",
+        "analyses.a.decomposition",
+        "analyses.a.metrics.0",
+        "analyses.b.decomposition",
+        "analyses.b.corpus",
+        "analyses.b.metrics.1",
+        "analyses.b.models.0",
+        "analyses.c.corpus",
+        "analyses.c.layers",
+    ]
+
+
 def test_a_wrong_field_hides_nothing_else_of_its_entry(folder, problems):
     text = """\
         prosect: 1

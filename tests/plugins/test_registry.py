@@ -51,6 +51,12 @@ def test_an_unknown_name_lists_the_known_ones_and_the_nearest():
     assert registry.nearest("metrics", "zzz") is None
 
 
+def test_of_many_names_only_the_nearest_is_told():
+    registry = Registry.of([plugin("one", *(metric(f"norm_{letter}") for letter in "abcdefghijklm"))])
+    assert message(registry, "norm_bb") == "there is no metric 'norm_bb'; did you mean 'norm_b'?"
+    assert message(registry, "zzz").startswith("there is no metric 'zzz'; known: norm_a, norm_b, ")
+
+
 def test_an_unknown_kind_lists_the_kinds():
     registry = Registry.of([])
     with pytest.raises(PluginError, match=r"no kind of plugin 'metric'; the kinds are .*did you mean 'metrics'\?"):

@@ -140,7 +140,7 @@ def _models(bench: Bench, parts: Parts, name: str, analysis: AnalysisSpec) -> tu
 
 def _corpus(bench: Bench, parts: Parts, name: str, analysis: AnalysisSpec) -> PlannedCorpus | None:
     names = bench.draft.names("corpora")
-    if analysis.corpus not in names:
+    if analysis.corpus and analysis.corpus not in names:
         message = f"there is no corpus {analysis.corpus!r}"
         suggestion = nearest(analysis.corpus, names)
         bench.note(("analyses", name, "corpus"), message, suggestion=suggestion, code="wrong-name")

@@ -63,8 +63,11 @@ class Bench:
     ) -> Bound[D] | None:
         """Look up a plugin that a spec names at ``path``, and validate the options it is given there.
 
-        ``valid`` are the keys that may stand beside the options.
+        ``valid`` are the keys that may stand beside the options. An empty name stands where the spec names none,
+        which was noted when it was read.
         """
+        if not given:
+            return None
         name, options = (given, {}) if isinstance(given, str) else (given.name, given.options)
         name_path: KeyPath = path if isinstance(given, str) else (*path, "name")
         declaration = self.declaration(find, name, name_path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from math import ceil, prod
@@ -136,6 +136,9 @@ def _sum(numbers: Iterable[int | None]) -> int | None:
 
 def _estimated(corpus: PlannedCorpus, streams: list[str]) -> Mapping[str, int | None]:
     """Estimate tokens from the sizes of files: of several path options the second is the decoder's side."""
+    sentences = _sentences(corpus)
+    if sentences is not None:
+        return {stream: sum(side) for stream, side in zip(streams, sentences, strict=False)}
     declaration = corpus.reader.declaration
     files = list(files_by_option(corpus.reader).values())
     sides = files if declaration.targets and len(files) > 1 else files * len(streams)
@@ -144,8 +147,17 @@ def _estimated(corpus: PlannedCorpus, streams: list[str]) -> Mapping[str, int | 
     return {stream: ceil(size / per_token) for stream, size in zip(streams, sizes, strict=False)}
 
 
+def _sentences(corpus: PlannedCorpus) -> list[Sequence[int]] | None:
+    """Return the tokens of the sentences of each side, where the kind says them before it is read."""
+    sides: Iterable[Sequence[int]] | None = getattr(corpus.reader.options, "sentence_tokens", None)
+    return None if sides is None else [side[: corpus.common.limit] for side in sides]
+
+
 def _longest(corpus: PlannedCorpus) -> int | None:
     """Estimate the tokens of the longest sentence from the longest line; None for a corpus without files."""
+    sentences = _sentences(corpus)
+    if sentences is not None:
+        return max(length for side in sentences for length in side)
     per_token = BYTES_PER_TOKEN if corpus.reader.declaration.tokenizer else BYTES_PER_ID
     sides = files_by_option(corpus.reader).values()
     lengths = (len(line) for files in sides for file in files for line in _lines(file, corpus.common.limit))

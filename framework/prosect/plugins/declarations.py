@@ -302,7 +302,8 @@ class CorpusDeclaration(Declaration):
 
     The implementation is ``read(options, folder: Path) -> Iterator[Sentence]``; it imports no torch.
     Options may have a property ``annotation_names``: the annotations that they ask for, in a tuple. A plan then
-    finds a misspelt annotation before anything is read.
+    finds a misspelt annotation before anything is read. Options that hold the sentences themselves may have
+    a property ``sentence_tokens``: for each side the tokens of each sentence, counted or estimated, for the plan.
 
     Attributes
     ----------

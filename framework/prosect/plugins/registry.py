@@ -31,6 +31,9 @@ SINGULAR: Final = {
     "corpora": "corpus kind",
 }
 
+#: More names than these would bury the one that is meant.
+LISTED: Final = 12
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -207,10 +210,12 @@ class Registry:
         suspects = self.suspects(kind, name)
         if culprit := next((fault for fault in suspects if fault.names), None):
             return PluginError(f"{what} {name!r} of {culprit.origin} is broken: {culprit.reason}")
-        known = ", ".join(self.names(kind))
-        there = f"; known: {known}" if known else f"; no {what} is installed"
+        known, close = self.names(kind), self.nearest(kind, name)
+        there = f"; known: {', '.join(known)}" if known else f"; no {what} is installed"
+        if close and len(known) > LISTED:
+            there = ""
         message = "".join((f"there is no {what} {name!r}", there, *map(_may_hold, suspects)))
-        return PluginError(message, self.nearest(kind, name))
+        return PluginError(message, close)
 
 
 def load_registry() -> Registry:

@@ -242,11 +242,14 @@ class _Validator:
 
 
 def _without(error: ValidationError, value: object, model: type[M]) -> M | None:
-    """Make a model of the fields that are right; None where one that is required or decisive is not."""
+    """Make a model of the fields that are right; None where a decisive one is not, or one that cannot be left empty."""
     wrong = {details["loc"][0] for details in error.errors() if details["loc"]}
     if not isinstance(value, Mapping) or not wrong or any(nearest(key, model.decisive) for key in wrong):
         return None
+    right = {key: item for key, item in value.items() if key not in wrong}
+    empty = model.nameable - right.keys()
     try:
-        return model.model_validate({key: item for key, item in value.items() if key not in wrong})
+        found = model.model_validate({**dict.fromkeys(empty, "any"), **right})
     except ValidationError:
         return None
+    return found.model_copy(update=dict.fromkeys(empty, ""))

@@ -22,10 +22,12 @@ Seed = Annotated[int, Field(ge=0, le=LARGEST)]
 class Strict(BaseModel):
     """Base of every part of a spec: unknown keys are errors, nothing is converted, values are frozen.
 
-    Where one of the fields ``decisive`` is wrong or misspelt, the others cannot be judged without it.
+    Where one of the fields ``decisive`` is wrong or misspelt, the others cannot be judged without it. The fields
+    ``nameable`` name other things; in a draft an empty name stands for one that is missing, so that the rest is judged.
     """
 
     decisive: ClassVar[frozenset[str]] = frozenset()
+    nameable: ClassVar[frozenset[str]] = frozenset()
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
@@ -261,6 +263,7 @@ class AnalysisSpec(Strict):
     """
 
     decisive = frozenset({"models"})
+    nameable = frozenset({"corpus", "decomposition"})
 
     corpus: Name
     decomposition: Plugin

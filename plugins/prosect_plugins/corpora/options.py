@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import ceil
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
@@ -211,6 +212,11 @@ class DatasetOptions(SegmentFields):
     revision: str | None = None
 
 
+def _tokens(sentence: str | list[int]) -> int:
+    # Two special tokens stand around a text, as a rule.
+    return ceil(len(sentence) / 4) + 2 if isinstance(sentence, str) else len(sentence)
+
+
 class InlineOptions(Options):
     """Options of `inline`.
 
@@ -229,6 +235,11 @@ class InlineOptions(Options):
     def annotation_names(self) -> tuple[str, ...]:
         """What the options ask for beside the text."""
         return ()
+
+    @property
+    def sentence_tokens(self) -> tuple[list[int], ...]:
+        """For each side the tokens of its sentences: ids are counted, those of text are estimated."""
+        return tuple([_tokens(item) for item in side] for side in (self.sentences, self.targets or self.sentences))
 
     @model_validator(mode="after")
     def _one_target_each(self) -> Self:
