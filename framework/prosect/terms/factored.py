@@ -6,8 +6,9 @@ Within one block the part of source token j in token i is
          + p_i ((theta_i * (r_i sum_h alpha_ij^h v_j^h M^h W_1)) W)     (what the feed-forward block made of it)
          + [i = j] D_i,
 
-with alpha the true weights and theta the slopes. Every norm passed since goes into the matrices M and W
-(centring and gain) and into r and p (1 / s_i). What belongs to no token is one vector per token and label.
+with alpha the true weights and theta the slopes. Every norm passed since goes into the matrix M (centring and gain), or
+is applied to what the feed-forward block made when that is read, and into r and p (1 / s_i). What belongs to no token
+is one vector per token and label.
 
 Norms, dot products and sums of the attention part come from H x H Gram matrices: memory grows as n^2 H.
 What does not factor is made dense for some sources and queries at a time, under a byte budget.
@@ -57,7 +58,8 @@ class FactoredTerms:
     attended_part, fed
         The attention part and what the feed-forward block made of it, where they have been passed.
     budget
-        Bytes that vectors of pairs may take at a time.
+        Bytes that vectors of pairs may take at a time; behind a feed-forward block half of it is for what is kept of
+        them from one reader to the next.
     """
 
     own_part: Float[Tensor, "batch token hidden"] | None
@@ -140,7 +142,7 @@ class FactoredTerms:
             own_part=None if self.own_part is None else lin.apply(self.own_part.unsqueeze(0))[0],
             rest=lin.apply(self.rest),
             attended_part=None,
-            fed=None if self.attended_part is None else fed(self.attended_part, lin),
+            fed=None if self.attended_part is None else fed(self.attended_part, lin, self.budget // 2),
         )
         through.add(bias, lin.constant())
         return through
@@ -292,6 +294,8 @@ class FactoredTerms:
         """Cut the map into ranges of queries and sources, so that so many numbers for each stay within the budget."""
         _, batch, tokens, _ = self.rest.shape
         room = max(1, self.budget // (batch * self.rest.element_size()))
+        if self.fed is not None:
+            room //= 2  # the other half is for what it keeps
         # A quarter is for the vectors of single sources, most of the rest for those of pairs.
         width = min(self.sources, max(1, room // 4 // max(1, per_source)))
         height = max(1, min(tokens, 5 * room // 8 // (width * per_pair)))

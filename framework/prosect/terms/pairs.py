@@ -1,13 +1,14 @@
 """What tokens give to each other within one block, kept as factors: `Attended` and `Fed`.
 
-No vector of a pair is stored. The output projection of every head is kept as one matrix into which all norms passed
-since are folded (gain, centring), and the first map of a feed-forward block too.
+The output projection of every head is kept as one matrix into which all norms passed since are folded (gain, centring),
+and the first map of a feed-forward block too. Vectors of pairs are made when they are read; only of what a feed-forward
+block made of them some are kept, under a budget, for the next reader.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from jaxtyping import Float
@@ -15,6 +16,7 @@ from torch import Tensor
 
 from prosect.model.weights import AttentionWeights
 from prosect.terms.linearise import Linearised
+from prosect.terms.passed import Passed
 
 
 @dataclass(frozen=True)
@@ -106,9 +108,34 @@ class Attended:
         return replace(self, output=self.output @ weight)
 
 
+@dataclass
+class Kept:
+    """Vectors of pairs that are read at several points of a block, or by several measures, while there is room.
+
+    Attributes
+    ----------
+    room
+        Bytes that may still be kept.
+    """
+
+    room: int
+    _held: dict[tuple[int, int, int, int], Tensor] = field(default_factory=dict, repr=False)
+
+    def of(self, queries: slice, sources: slice, make: Callable[[], Tensor]) -> Tensor:
+        """Return the vectors of some pairs, which nobody may change."""
+        key = (queries.start, queries.stop, sources.start, sources.stop)
+        found = self._held.get(key)
+        if found is None:
+            found = make()
+            if found.nbytes <= self.room:
+                self.room -= found.nbytes
+                self._held[key] = found
+        return found
+
+
 @dataclass(frozen=True)
 class Fed:
-    """t_ij = p_i (theta_i * u_ij) W, u_ij what attention gave after the first map; and the same for a gate's slope.
+    """t_ij = p_i ((theta_i * u_ij) W) A, u_ij what attention gave after the first map; and the same for a gate's slope.
 
     Attributes
     ----------
@@ -118,14 +145,17 @@ class Fed:
         theta for each of them, shape (batch, token, inner).
     down
         W, shape (inner, hidden).
-    row
-        p, shape (batch, token, 1).
+    passed
+        p and A, of the norms passed since.
+    kept
+        (theta_i * u_ij) W of some pairs: the dearest product of a block, and the same at all points behind it.
     """
 
     inner: tuple[Attended, ...]
     slopes: tuple[Float[Tensor, "batch token inner"], ...]
     down: Float[Tensor, "inner hidden"]
-    row: Float[Tensor, "batch token 1"]
+    passed: Passed
+    kept: Kept
 
     @property
     def heads(self) -> int:
@@ -145,14 +175,8 @@ class Fed:
         self, vectors: tuple[Float[Tensor, "batch source head inner"], ...], queries: slice, sources: slice
     ) -> Float[Tensor, "batch source query hidden"]:
         """Make the vectors of some pairs, given the inner vectors of their sources."""
-        mixed: Tensor | None = None
-        for part, given, slope in zip(self.inner, vectors, self.slopes, strict=True):
-            scaled = (slope[:, queries] * self.row[:, queries]).unsqueeze(1)
-            own = part.pairs(given, queries, sources).mul_(scaled)
-            mixed = own if mixed is None else mixed.add_(own)
-        if mixed is None:
-            raise RuntimeError("a feed-forward block without a first map")
-        return mixed @ self.down
+        made = self.kept.of(queries, sources, lambda: self._fed_pairs(vectors, queries, sources))
+        return self.passed.mapped(made) * self.passed.row[:, None, queries]
 
     def own(self) -> Float[Tensor, "batch token hidden"]:
         """Make t_ii."""
@@ -164,19 +188,30 @@ class Fed:
 
     def normalised(self, inverse: Tensor, gain: Tensor) -> Fed:
         """Pass a norm's scales."""
-        return replace(self, down=self.down * gain, row=self.row * inverse)
+        return replace(self, passed=self.passed.normalised(inverse, gain))
 
     def centred(self) -> Fed:
         """Subtract each term's mean."""
-        return replace(self, down=self.down - self.down.mean(dim=-1, keepdim=True))
+        return replace(self, passed=self.passed.centred())
 
     def scaled(self, factor: float) -> Fed:
         """Multiply by a number."""
-        return self if factor == 1.0 else replace(self, row=self.row * factor)
+        return replace(self, passed=self.passed.scaled(factor))
+
+    def _fed_pairs(
+        self, vectors: tuple[Float[Tensor, "batch source head inner"], ...], queries: slice, sources: slice
+    ) -> Float[Tensor, "batch source query hidden"]:
+        mixed: Tensor | None = None
+        for part, given, slope in zip(self.inner, vectors, self.slopes, strict=True):
+            own = part.pairs(given, queries, sources).mul_(slope[:, queries].unsqueeze(1))
+            mixed = own if mixed is None else mixed.add_(own)
+        if mixed is None:
+            raise RuntimeError("a feed-forward block without a first map")
+        return mixed @ self.down
 
     def _mixed(self, make: Callable[[Attended], Tensor]) -> Tensor:
         parts = [make(part) * slope for part, slope in zip(self.inner, self.slopes, strict=True)]
-        return (torch.stack(parts).sum(dim=0) @ self.down) * self.row
+        return self.passed.mapped(torch.stack(parts).sum(dim=0) @ self.down) * self.passed.row
 
 
 def attended(
@@ -214,11 +249,11 @@ def head_values(
     return values.repeat_interleave(group, dim=-2) if group > 1 else values
 
 
-def fed(part: Attended, lin: Linearised) -> Fed:
-    """Send an attention part through a feed-forward block made linear."""
+def fed(part: Attended, lin: Linearised, room: int) -> Fed:
+    """Send an attention part through a feed-forward block made linear; ``room`` are the bytes of pairs to keep."""
     maps, slopes = [lin.weights.up.weight], [lin.up]
     if lin.gate is not None and lin.weights.gate is not None:
         maps.append(lin.weights.gate.weight)
         slopes.append(lin.gate)
     inner = tuple(part.mapped(map_) for map_ in maps)
-    return Fed(inner, tuple(slopes), lin.weights.down.weight, torch.ones_like(part.row))
+    return Fed(inner, tuple(slopes), lin.weights.down.weight, Passed(torch.ones_like(part.row)), Kept(room))
