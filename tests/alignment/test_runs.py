@@ -78,6 +78,7 @@ def tree(folder, tmp_path_factory):
     return prosect.run(spec, tmp_path_factory.mktemp("out") / "out.zarr", quiet=True)
 
 
+@pytest.mark.slow
 def test_words_are_those_of_the_files(tree):
     for number, side in enumerate(("source_words", "target_words")):
         lines = SIDES[number].read_text("utf-8").splitlines()[:NUMBER]

@@ -38,6 +38,7 @@ class TestGptNeox(ArchitectureTests):
     config = gpt_neox.EXAMPLE
 
 
+@pytest.mark.slow
 class TestGptNeoxInSequence(ArchitectureTests):
     config: ClassVar = {**gpt_neox.EXAMPLE, "use_parallel_residual": False, "attention_bias": False}
 
@@ -76,6 +77,7 @@ class TestBloomWithNormedResidual(ArchitectureTests):
     config: ClassVar = {**bloom.EXAMPLE, "apply_residual_connection_post_layernorm": True}
 
 
+@pytest.mark.slow
 class TestFalcon40b(ArchitectureTests):
     config = falcon.EXAMPLE
 
@@ -97,10 +99,12 @@ class TestLlama(ArchitectureTests):
     config = llama.EXAMPLE
 
 
+@pytest.mark.slow
 class TestMistral(ArchitectureTests):
     config = mistral.EXAMPLE
 
 
+@pytest.mark.slow
 class TestQwen2(ArchitectureTests):
     config = qwen2.EXAMPLE
 
@@ -122,6 +126,7 @@ class TestGemma3Bidirectional(ArchitectureTests):
     config: ClassVar = {**gemma3.EXAMPLE, "use_bidirectional_attention": True}
 
 
+@pytest.mark.slow
 class TestPhi3(ArchitectureTests):
     config = phi3.EXAMPLE
 

@@ -16,6 +16,7 @@ class TestBart(ArchitectureTests):
     config = bart.EXAMPLE
 
 
+@pytest.mark.slow
 class TestMbart(ArchitectureTests):
     config = mbart.EXAMPLE
 
@@ -33,6 +34,7 @@ class TestT5(ArchitectureTests):
     config = t5.EXAMPLE
 
 
+@pytest.mark.slow
 class TestT5OfTheFirstVersion(ArchitectureTests):
     config: ClassVar = {**t5.EXAMPLE, "feed_forward_proj": "relu", "num_decoder_layers": None}
 

@@ -93,6 +93,7 @@ def test_a_plugin_that_imports_a_heavy_library_is_seen(look, plugin, library):
     assert imported == {library}
 
 
+@pytest.mark.slow
 def test_a_plugin_that_takes_its_time_is_seen(look, plugin):
     plugin("import time\nwhile time.process_time() < 0.7: pass")
     _, seconds = look("plugins")

@@ -53,6 +53,7 @@ def site(tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_the_plugins_are_used_by_a_spec_that_names_them(site, tmp_path):
     (tmp_path / "notes.txt").write_text("The gate was open.\n", encoding="utf-8")
     (tmp_path / "spec.yaml").write_text(

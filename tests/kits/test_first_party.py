@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import pytest
+
 from prosect.plugins.registry import load_registry
 from prosect.testing import (
     AccumulatorTests,
@@ -32,14 +34,17 @@ class TestBert(ArchitectureTests):
     config = SHAPES["bert"]
 
 
+@pytest.mark.slow
 class TestGpt2(ArchitectureTests):
     config = SHAPES["gpt2"]
 
 
+@pytest.mark.slow
 class TestLlama(ArchitectureTests):
     config = SHAPES["llama"]
 
 
+@pytest.mark.slow
 class TestMarian(ArchitectureTests):
     config = SHAPES["marian"]
 
@@ -70,11 +75,13 @@ class TestTokenWise(DecompositionTests):
     decomposition = "token_wise"
 
 
+@pytest.mark.slow
 class TestTokenWiseByStream(DecompositionTests):
     decomposition = "token_wise"
     options: ClassVar = {"group": "stream", "source": "carried", "embedding_norm": "inside"}
 
 
+@pytest.mark.slow
 class TestDecompX(DecompositionTests):
     decomposition = "token_wise"
     options: ClassVar = {
@@ -122,6 +129,7 @@ class TestAlti(MetricTests):
     metric = "alti"
 
 
+@pytest.mark.slow
 class TestNormOfOrder1AsShares(MetricTests):
     metric = "norm"
     options: ClassVar = {"order": 1, "normalise": "row"}
@@ -164,6 +172,7 @@ class TestAnisotropy(AccumulatorTests):
     metric = "anisotropy"
 
 
+@pytest.mark.slow
 class TestAnisotropyOfAllSums(AccumulatorTests):
     metric = "anisotropy"
     options: ClassVar = {"component": "all", "selection": ["all", "no_first"], "error": "jackknife", "blocks": 2}
@@ -186,11 +195,13 @@ class TestAnisotropySplit(AccumulatorTests):
     options: ClassVar = {"center": False}
 
 
+@pytest.mark.slow
 class TestMeanCosineSplit(AccumulatorTests):
     metric = "anisotropy_split"
     options: ClassVar = {"method": "cosine", "group": "class"}
 
 
+@pytest.mark.slow
 class TestAnisotropySplitOverCoordinates(AccumulatorTests):
     metric = "anisotropy_split"
     options: ClassVar = {"over": "coordinate", "component": "partial"}
@@ -206,15 +217,18 @@ class TestIsoScore(AccumulatorTests):
     options: ClassVar = {"shrinkage": 0.75, "component": "leave_one_out"}
 
 
+@pytest.mark.slow
 class TestStableRank(AccumulatorTests):
     metric = "stable_rank"
     options: ClassVar = {"rows": "unit"}
 
 
+@pytest.mark.slow
 class TestEffectiveRank(AccumulatorTests):
     metric = "effective_rank"
 
 
+@pytest.mark.slow
 class TestRankMe(AccumulatorTests):
     metric = "rankme"
 
@@ -286,11 +300,13 @@ class TestIntrinsicDimension(AccumulatorTests):
     options: ClassVar = {"selection": ["all", "no_first"], "error": "jackknife", "blocks": 3, "component": "all"}
 
 
+@pytest.mark.slow
 class TestGrideProfile(AccumulatorTests):
     metric = "intrinsic_dimension"
     options: ClassVar = {"method": "gride", "scales": [2, 4, 8], "error": "nominal", "group": "class"}
 
 
+@pytest.mark.slow
 class TestEstimatorsOfDimensionDecimated(AccumulatorTests):
     metric = "intrinsic_dimension"
     options: ClassVar = {
@@ -309,6 +325,7 @@ class TestNeighbourhoodOverlap(AccumulatorTests):
     options: ClassVar = {"neighbours": 3, "selection": ["all", "no_first"]}
 
 
+@pytest.mark.slow
 class TestLabelOverlap(AccumulatorTests):
     metric = "neighbourhood_overlap"
     options: ClassVar = {"neighbours": 3, "to": "label", "label": "class", "error": "batches", "blocks": 2}
@@ -319,6 +336,7 @@ class TestLinearMap(AccumulatorTests):
     options: ClassVar = {"sublayer": "feed_forward", "selection": ["all", "no_first"]}
 
 
+@pytest.mark.slow
 class TestLinearMapOfAttention(AccumulatorTests):
     metric = "linear_map_r2"
     options: ClassVar = {"sublayer": "attention", "average": "variance", "group": "class", "parts": 3}
@@ -328,6 +346,7 @@ class TestDispersion(AccumulatorTests):
     metric = "dispersion"
 
 
+@pytest.mark.slow
 class TestDispersionByGroup(AccumulatorTests):
     metric = "dispersion"
     options: ClassVar = {"selection": ["all", "no_first", "content"], "group": "class"}
@@ -351,6 +370,7 @@ class TestDimensionProfile(AccumulatorTests):
     metric = "dimension_profile"
 
 
+@pytest.mark.slow
 class TestDimensionProfileWithoutSpecialTokens(AccumulatorTests):
     metric = "dimension_profile"
     options: ClassVar = {"special": False}

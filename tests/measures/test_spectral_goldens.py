@@ -58,6 +58,7 @@ PACKAGES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("source", "call"), PACKAGES)
 def test_packages_measure_the_same(source, call):
     metric, options, tolerance = PACKAGES[source, call]

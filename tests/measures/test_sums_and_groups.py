@@ -194,6 +194,7 @@ def test_scaled_rows_count_alike():
     np.testing.assert_allclose(found, prosect.measure("anisotropy", units), rtol=1e-12)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=8)
 @given(st.integers(0, 1000), st.booleans())
 def test_splits_over_components_and_coordinates_sum_to_the_anisotropy(seed, center):
@@ -209,6 +210,7 @@ def test_splits_over_components_and_coordinates_sum_to_the_anisotropy(seed, cent
     np.testing.assert_allclose(each.variance_split.sum("hidden"), 1, rtol=1e-11)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=8)
 @given(st.integers(0, 1000))
 def test_splits_of_the_mean_cosine_sum_to_it(seed):

@@ -23,7 +23,7 @@ def pairs(ds, name):
 
 
 @pytest.mark.parametrize("name", MAPS)
-@pytest.mark.parametrize("family", ["bert", "gpt2"])
+@pytest.mark.parametrize("family", ["bert", pytest.param("gpt2", marks=pytest.mark.slow)])
 def test_rows_sum_to_1_and_keep_their_proportions(family, name):
     options = {"scopes": ["attn_res", "ff_res"]}
     plain = decomposed(family, "attention_maps", [{"name": name, "normalise": "none"}], **options)

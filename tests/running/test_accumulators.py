@@ -112,7 +112,7 @@ def test_a_plan_says_how_large_the_running_state_is(spec):
     assert step.cost.state == 0
 
 
-@pytest.mark.parametrize("family", ["bert", "marian"])
+@pytest.mark.parametrize("family", ["bert", pytest.param("marian", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("slow", [False, True], ids=["saved at every unit", "saved at the end"])
 def test_a_run_that_failed_in_the_middle_continues_and_gives_the_same_bits(
     spec, carry_out, monkeypatch, tmp_path, family, slow
@@ -138,6 +138,7 @@ def test_a_run_that_failed_in_the_middle_continues_and_gives_the_same_bits(
     assert bits(tmp_path / "broken.zarr") == whole
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["write_data", "save_state", "note_unit", "write_whole", "finish"])
 @pytest.mark.parametrize("after", [True, False], ids=["after", "before"])
 def test_it_may_end_before_or_after_any_step_of_writing(spec, carry_out, monkeypatch, tmp_path, method, after):
@@ -237,6 +238,7 @@ def test_measures_that_agree_share_one_covariance_and_one_sample(spec):
     assert sorted(key.split()[0] for key in shared) == ["covariance", "directions", "sample"]
 
 
+@pytest.mark.slow
 def test_a_whole_analysis_of_geometry_continues_to_the_same_bits(spec, carry_out, monkeypatch, tmp_path):
     source = spec(number=40, metrics=GEOMETRY)
     whole = carry_out(source, tmp_path / "whole.zarr").store

@@ -93,6 +93,7 @@ def test_weights_and_norms_are_those_of_transformers_own_modules(tmp_path):
             np.testing.assert_allclose(at["attention_norm"], pairs.sum(0).norm(dim=-1).detach(), atol=1e-12)
 
 
+@pytest.mark.slow
 def test_a_killed_run_continues_with_the_same_numbers(spec, carry_out, tmp_path, monkeypatch):
     source = spec("marian", model={"dtype": "float64"}, decomposition="attention_norms")
     whole = prosect.open(carry_out(source, tmp_path / "whole.zarr").store)["m/a/cross"].to_dataset().load()

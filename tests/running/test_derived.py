@@ -219,6 +219,7 @@ class TestDerive:
             prosect.derive("correlation", self.ONE, self.ONE)
 
 
+@pytest.mark.slow
 def test_a_notebook_that_derives_loads_no_torch(tmp_path: Path):
     import subprocess
     import sys

@@ -118,6 +118,7 @@ def test_killed_before_anything_was_allocated_it_starts_anew(spec_file, tmp_path
     assert contents(store) == contents(tmp_path / "whole.zarr")
 
 
+@pytest.mark.slow
 def test_a_second_run_on_the_same_store_is_told_who_holds_it(spec_file, tmp_path):
     store = tmp_path / "held.zarr"
     first = start(spec_file, store)

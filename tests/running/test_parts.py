@@ -183,6 +183,7 @@ def peak(tokens, **options):
     return watching.peak
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_square_of_the_sentence_times_the_width(budget):
     """Beside results and attention weights (pairs of tokens), what is held grows with the tokens alone."""
     budget(replace(LARGE, terms=2**20, kept=0))

@@ -103,7 +103,7 @@ def test_batch_size_device_and_comments_do_not_make_another_step(spec, carry_out
     assert len(passes) == before
 
 
-@pytest.mark.parametrize("family", ["bert", "marian"])
+@pytest.mark.parametrize("family", ["bert", pytest.param("marian", marks=pytest.mark.slow)])
 def test_a_run_that_failed_in_the_middle_continues_and_gives_the_same_bits(
     spec, carry_out, monkeypatch, tmp_path, family
 ):

@@ -40,7 +40,7 @@ def same(one, other, scale):
 
 @pytest.mark.parametrize(("shape", "stream", "source"), WAYS)
 @pytest.mark.parametrize("bias", ["own", "share_abs_dot"])
-@pytest.mark.parametrize("rule", range(4))
+@pytest.mark.parametrize("rule", [0, *(pytest.param(rule, marks=pytest.mark.slow) for rule in range(1, 4))])
 def test_every_rule_closes_on_every_order_of_blocks(shape, stream, source, bias, rule):
     """To the tolerance of the family's own arithmetic, at every step."""
     ids = ids_of(shape, (2, 4))
