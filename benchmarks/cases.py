@@ -66,7 +66,8 @@ def of_peer(name: str) -> Case:
 
         def run() -> Outcome:
             found = peer.PEER[name](model, setting.ids)
-            return found.gap, found.terms.nbytes
+            # Ours end as NumPy arrays, too.
+            return found.gap, found.terms.cpu().numpy().nbytes
 
         return run
 

@@ -31,7 +31,8 @@ largest ‖Σ terms - h‖ / ‖h‖ of any token; for TransformerLens h is the 
 `resid_post`. *Seconds* are the median of the repeats after a first run: seconds of CPU of one thread, or on a GPU
 seconds on the clock. *Peak* is what the first run took above the ready model. Ratios are to the first row.
 TransformerLens' decompositions are those of the last layer, from a model with its head, which it asks for; ours are of
-the model without it, and where nothing else is said give the vectors of the last layer too.
+the model without it, and where nothing else is said give the vectors of the last layer too. Every case ends with its
+results as NumPy arrays. Ours measure closure after every sub-layer, which their seconds include.
 """
 
 
@@ -106,7 +107,7 @@ def page(arguments: argparse.Namespace) -> Iterator[str]:
     for comparison in COMPARISONS:
         yield ""
         yield f"## {comparison.title}"
-        for shape in SHAPES:
+        for shape in arguments.shape:
             yield ""
             yield from table(comparison, shape, arguments)
 
@@ -137,6 +138,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-o", "--out", type=Path, help="file of the page; default: stdout")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--shape", choices=SHAPES, nargs="+", default=SHAPES)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--peer-python", default=sys.executable, help="interpreter that has TransformerLens")
     arguments = parser.parse_args()

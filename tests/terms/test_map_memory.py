@@ -1,5 +1,7 @@
 """Memory of maps: bytes of all tensors that are alive at one time while a scope is measured."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -7,6 +9,7 @@ from prosect.api import Attention, FeedForward, Projection
 from prosect.model.weights import Affine, AttentionWeights, FeedForwardWeights
 from prosect.terms.factored import FactoredStart
 from prosect.terms.linearise import linearise
+from prosect.terms.pairs import Fed, Kept
 from support.memory import Watching
 
 HEADS, HIDDEN, INNER, ITEM = 4, 64, 256, 8
@@ -118,3 +121,22 @@ def test_the_values_do_not_depend_on_the_budget():
     whole, cut = (terms(40, fed=True, budget=budget) for budget in (2**28, 50_000))
     for measure in MEASURES.values():
         torch.testing.assert_close(measure(whole, whole.sum()), measure(cut, cut.sum()))
+
+
+def test_what_a_feed_forward_block_made_is_made_once_for_all_readers(monkeypatch):
+    """As far as the budget goes: without room every reader makes it anew, and reads the same."""
+    made = []
+    make = Fed._fed_pairs
+    monkeypatch.setattr(Fed, "_fed_pairs", lambda *given: made.append(given[2:]) or make(*given))
+    found = {}
+    for room in (2**28, 0):
+        made.clear()
+        read = terms(24, fed=True)
+        read.fed = replace(read.fed, kept=Kept(room))
+        before = read.norm()
+        read.centre()
+        read.normalise(torch.full((1, 24, 1), 0.5, dtype=torch.float64), torch.ones(HIDDEN, dtype=torch.float64))
+        found[room] = before, read.norm(), read.dot(read.sum())
+        assert len(made) == (1 if room else 3)
+    for one, other in zip(*found.values(), strict=True):
+        assert torch.equal(one, other)
