@@ -52,7 +52,7 @@ def measure(
         Vectors, shape (token, hidden), or with further axes in front, which are measured one by one. A DataArray
         with the dimension ``component`` holds terms which sum to the vectors, and ``layer`` counts layers; without
         dimensions ``token`` and ``hidden`` its last two axes are these. Float32 and float64 are measured as they
-        are, everything else in float64.
+        are, everything else in float64. A tensor is measured on its own device.
     coordinates
         What is known of the tokens: name -> values, shape (token,), such as ``sentence``, ``token_id``, ``special``, or
         an annotation that an option names; coordinates of a DataArray are taken too. Without ``sentence`` every vector
@@ -83,6 +83,7 @@ def measure(
     import xarray as xr
 
     metric = _bound(name, options)
+    device = array.device if isinstance(array, Tensor) else torch.device("cpu")
     given = _labelled(array)
     stream = _stream(given, coordinates or {})
     leading = [dim for dim in given.dims if dim not in (LAYER, COMPONENT, TOKEN, HIDDEN)]
@@ -90,7 +91,7 @@ def measure(
     ordered = given.transpose(*leading, *own, TOKEN, HIDDEN)
     number = math.prod(ordered.shape[: len(leading)])
     vectors = ordered.values.reshape(number, *ordered.shape[len(leading) :])
-    parts = [_Matrix(metric, stream, given, part).dataset() for part in vectors]
+    parts = [_Matrix(metric, stream, given, part, device).dataset() for part in vectors]
     stacked = {
         variable: xr.DataArray(
             np.stack([part[variable].values for part in parts]).reshape(
@@ -165,6 +166,7 @@ class _Matrix:
     stream: TokenStream
     given: xr.DataArray
     vectors: npt.NDArray[Any]
+    device: torch.device
 
     def dataset(self) -> xr.Dataset:
         """Variables of the metric, without the axes that the vectors do not have."""
@@ -187,9 +189,9 @@ class _Matrix:
     def _readings(self) -> Iterator[tuple[int, Reading]]:
         dtype = FLOATS[str(self.vectors.dtype)]
         layered = self.vectors if LAYER in self.given.dims else self.vectors[None]
-        view = TokenView(self.stream, torch.arange(self.stream.tokens))
+        view = TokenView(self.stream, torch.arange(self.stream.tokens, device=self.device))
         for layer, part in zip(self._layers(), layered, strict=True):
-            terms = torch.tensor(part if COMPONENT in self.given.dims else part[None], dtype=dtype)
+            terms = torch.tensor(part if COMPONENT in self.given.dims else part[None], dtype=dtype, device=self.device)
             dense = DenseTerms(self._components(), terms)
             yield layer, Reading(dense, dense.sum() if len(terms) > 1 else terms[0], view, layer)
 
@@ -204,7 +206,7 @@ class _Matrix:
             hidden=self.vectors.shape[-1],
             layers=self._layers(),
             stream=self.stream,
-            device=torch.device("cpu"),
+            device=self.device,
             dtype=FLOATS[str(self.vectors.dtype)],
         )
         accumulation = Accumulation.load([self.metric], setting)
