@@ -65,6 +65,7 @@ class Collector:
         self._view: TokenView | None = None
         self.gathering: Gathering | None = None
         self._sublayers: SublayerView | None = None
+        self._places: dict[tuple[str, torch.device, int], Tensor] = {}
         self.restart()
 
     def restart(self) -> None:
@@ -76,6 +77,7 @@ class Collector:
         """Set the places of the next batch's tokens; ``source`` are the encoder's sentences, for a decoder."""
         self._batch, self._view = batch, self._viewed(self._index(batch))
         self._source = source
+        self._places.clear()
         self._cut = None
         self._sublayers = None
 
@@ -193,7 +195,7 @@ class Collector:
         """Put values whose last axis is ``source``, or a part of it: NaN stands behind the end of a sentence."""
         own = self._own(values, token)
         first = 0 if self._cut is None else self._cut.start
-        lengths = torch.from_numpy(self._lengths()).to(own.device)
+        lengths = self._place("lengths", own.device, self._lengths)
         beyond = torch.arange(first, first + own.shape[-1], device=own.device) >= lengths[:, None]
         shape = [1] * token + [own.shape[token]] + [1] * (own.dim() - token - 2) + [own.shape[-1]]
         own = own.masked_fill(beyond.reshape(shape), float("nan"))
@@ -204,11 +206,9 @@ class Collector:
         """Take the unit's own tokens out of the axes (batch, position) at ``token``, where sentences came whole."""
         if not self._work.whole:
             return values
-        batch = self._aimed()
-        rows = torch.from_numpy(np.asarray(batch.rows, dtype=np.int64)).to(values.device)
-        columns = torch.from_numpy(np.asarray(batch.columns, dtype=np.int64)).to(values.device)
-        flat = values.flatten(token, token + 1)
-        return flat.index_select(token, rows * values.shape[token + 1] + columns)
+        batch, width = self._aimed(), values.shape[token + 1]
+        own = self._place("own", values.device, lambda: batch.rows * width + batch.columns, width)
+        return values.flatten(token, token + 1).index_select(token, own)
 
     def _index(self, batch: Batch) -> Tensor:
         """Place of the batch's tokens on the flat axis: of the unit's own ones, or of whole padded sentences."""
@@ -263,7 +263,14 @@ class Collector:
         return self._buffers[name]
 
     def _targets(self, device: torch.device) -> Tensor:
-        return torch.from_numpy(np.asarray(self._aimed().targets, dtype=np.int64)).to(device)
+        return self._place("targets", device, lambda: self._aimed().targets)
+
+    def _place(self, name: str, device: torch.device, make: Callable[[], npt.NDArray[Any]], width: int = 0) -> Tensor:
+        """Return numbers that say where the batch's tokens are; they are brought to a device once."""
+        key = (name, device, width)
+        if key not in self._places:
+            self._places[key] = torch.from_numpy(np.asarray(make(), dtype=np.int64)).to(device)
+        return self._places[key]
 
     def _aimed(self) -> Batch:
         if self._batch is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Literal, cast
 
 import torch
@@ -119,7 +120,7 @@ class StreamWork:
         """Whether there is a term for every pair of tokens."""
         return self.sources or self.split
 
-    @property
+    @cached_property
     def rest(self) -> tuple[str, ...]:
         """Labels behind the source tokens, as names of variables end: ``encoder``, ``own``, ``bias``."""
         if self.rules is None or self.stream is None:

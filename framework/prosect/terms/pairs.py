@@ -7,7 +7,7 @@ block made of them some are kept, under a budget, for the next reader.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -68,12 +68,12 @@ class Attended:
     def own(self) -> Float[Tensor, "batch token width"]:
         """Make t_ii."""
         diagonal = self.alpha.diagonal(dim1=-2, dim2=-1).transpose(1, 2)
-        return torch.einsum("bihe,hed->bid", self.values * diagonal.unsqueeze(-1), self.output) * self.row
+        return ((self.values * diagonal.unsqueeze(-1)).flatten(-2) @ self.output.flatten(0, 1)) * self.row
 
     def total(self) -> Float[Tensor, "batch token width"]:
         """Sum over sources."""
         mixed = torch.einsum("bhij,bjhe->bihe", self.alpha, self.values)
-        return torch.einsum("bihe,hed->bid", mixed, self.output) * self.row
+        return (mixed.flatten(-2) @ self.output.flatten(0, 1)) * self.row
 
     def squares(self, queries: slice, sources: slice) -> Float[Tensor, "batch source query"]:
         """|t_ij|^2 = r_i^2 a_ij G_j a_ij with G_j = F_j F_j^T (head x head), in float64 against cancellation."""
@@ -110,7 +110,7 @@ class Attended:
 
 @dataclass
 class Kept:
-    """Vectors of pairs that are read at several points of a block, or by several measures, while there is room.
+    """Vectors that are read at several points of a block, or by several measures, while there is room.
 
     Attributes
     ----------
@@ -119,11 +119,10 @@ class Kept:
     """
 
     room: int
-    _held: dict[tuple[int, int, int, int], Tensor] = field(default_factory=dict, repr=False)
+    _held: dict[Hashable, Tensor] = field(default_factory=dict, repr=False)
 
-    def of(self, queries: slice, sources: slice, make: Callable[[], Tensor]) -> Tensor:
-        """Return the vectors of some pairs, which nobody may change."""
-        key = (queries.start, queries.stop, sources.start, sources.stop)
+    def of(self, key: Hashable, make: Callable[[], Tensor]) -> Tensor:
+        """Return vectors that nobody may change."""
         found = self._held.get(key)
         if found is None:
             found = make()
@@ -175,16 +174,17 @@ class Fed:
         self, vectors: tuple[Float[Tensor, "batch source head inner"], ...], queries: slice, sources: slice
     ) -> Float[Tensor, "batch source query hidden"]:
         """Make the vectors of some pairs, given the inner vectors of their sources."""
-        made = self.kept.of(queries, sources, lambda: self._fed_pairs(vectors, queries, sources))
+        key = (queries.start, queries.stop, sources.start, sources.stop)
+        made = self.kept.of(key, lambda: self._fed_pairs(vectors, queries, sources))
         return self.passed.mapped(made) * self.passed.row[:, None, queries]
 
     def own(self) -> Float[Tensor, "batch token hidden"]:
         """Make t_ii."""
-        return self._mixed(Attended.own)
+        return self._mixed("own", Attended.own)
 
     def total(self) -> Float[Tensor, "batch token hidden"]:
         """Sum over sources."""
-        return self._mixed(Attended.total)
+        return self._mixed("total", Attended.total)
 
     def normalised(self, inverse: Tensor, gain: Tensor) -> Fed:
         """Pass a norm's scales."""
@@ -209,9 +209,12 @@ class Fed:
             raise RuntimeError("a feed-forward block without a first map")
         return mixed @ self.down
 
-    def _mixed(self, make: Callable[[Attended], Tensor]) -> Tensor:
-        parts = [make(part) * slope for part, slope in zip(self.inner, self.slopes, strict=True)]
-        return self.passed.mapped(torch.stack(parts).sum(dim=0) @ self.down) * self.passed.row
+    def _mixed(self, name: str, make: Callable[[Attended], Tensor]) -> Tensor:
+        def fed() -> Tensor:
+            parts = [make(part) * slope for part, slope in zip(self.inner, self.slopes, strict=True)]
+            return sum(parts[1:], parts[0]) @ self.down
+
+        return self.passed.mapped(self.kept.of(name, fed)) * self.passed.row
 
 
 def attended(
