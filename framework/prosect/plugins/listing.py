@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -72,7 +73,7 @@ def rows(registry: Registry, kind: str | None = None) -> tuple[Row, ...]:
     PluginError
         There is no such kind.
     """
-    return tuple(_row(entry, registry) for wanted in kinds(kind) for entry in registry.of_kind(wanted))
+    return tuple(_row(name, entry) for name, entry in _named(registry, kind))
 
 
 def broken_rows(registry: Registry, kind: str | None = None) -> tuple[BrokenRow, ...]:
@@ -93,7 +94,7 @@ def records(registry: Registry, kind: str | None = None) -> dict[str, Any]:
     """
     works = {"support": [asdict(entry) for entry in support(registry)]} if kind == "architectures" else {}
     return {
-        "plugins": [_record(entry, registry) for wanted in kinds(kind) for entry in registry.of_kind(wanted)],
+        "plugins": [_record(name, entry) for name, entry in _named(registry, kind)],
         "broken": [to_jsonable_python(asdict(fault)) for fault in _faults(registry, kind)],
         "conflicts": [str(conflict) for conflict in registry.conflicts if conflict.kind in kinds(kind)],
         "heavy": [{"plugin": asdict(p.origin), "imports": list(p.heavy)} for p in registry.plugins if p.heavy],
@@ -105,16 +106,20 @@ def _faults(registry: Registry, kind: str | None) -> tuple[BrokenPlugin, ...]:
     return tuple(fault for fault in registry.broken if kind is None or fault.kind in (None, kind))
 
 
-def _name(entry: Entry, registry: Registry) -> str:
-    plain = entry.declaration.name
-    return plain if plain in registry.names(entry.declaration.kind) else entry.qualified
+def _named(registry: Registry, kind: str | None) -> Iterator[tuple[str, Entry]]:
+    """Give every entry of a kind, or of all, with the name by which a spec asks for it."""
+    for wanted in kinds(kind):
+        names = frozenset(registry.names(wanted))
+        for entry in registry.of_kind(wanted):
+            plain = entry.declaration.name
+            yield plain if plain in names else entry.qualified, entry
 
 
-def _row(entry: Entry, registry: Registry) -> Row:
+def _row(name: str, entry: Entry) -> Row:
     declaration = entry.declaration
     return Row(
         kind=declaration.kind,
-        name=_name(entry, registry),
+        name=name,
         summary=declaration.summary,
         distribution=f"{entry.origin.distribution} {entry.origin.version}",
         version=declaration.version,
@@ -122,14 +127,14 @@ def _row(entry: Entry, registry: Registry) -> Row:
     )
 
 
-def _record(entry: Entry, registry: Registry) -> dict[str, Any]:
+def _record(name: str, entry: Entry) -> dict[str, Any]:
     declaration = entry.declaration
     return {
         "kind": declaration.kind,
         **_fields(declaration),
-        "name": _name(entry, registry),
+        "name": name,
         "origin": asdict(entry.origin),
-        "options": [asdict(option) for option in describe(declaration.options)],
+        "options": [vars(option) for option in describe(declaration.options)],
     }
 
 

@@ -6,6 +6,7 @@ import inspect
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 from typing import Any, Final
 
@@ -62,10 +63,16 @@ def describe(model: type[BaseModel]) -> tuple[Option, ...]:
 def documentation(model: type) -> dict[str, str]:
     """Read the sections ``Attributes`` of the docstrings of a class and its bases: field -> text."""
     docstrings = (base.__dict__.get("__doc__") or "" for base in reversed(model.__mro__))
-    return {name: text for docstring in docstrings for name, text in _attributes(inspect.cleandoc(docstring))}
+    return {name: text for docstring in docstrings for name, text in _attributes(docstring)}
 
 
-def _attributes(docstring: str) -> Iterator[tuple[str, str]]:
+@cache
+def _attributes(docstring: str) -> tuple[tuple[str, str], ...]:
+    """Read one docstring; those of common bases are met again and again."""
+    return tuple(_described(inspect.cleandoc(docstring)))
+
+
+def _described(docstring: str) -> Iterator[tuple[str, str]]:
     names: list[str] = []
     text: list[str] = []
     for line in _section(docstring.splitlines()):
