@@ -94,9 +94,8 @@ def test_where_labels_are_tokens_every_pair_of_tokens_counts(planned):
 def test_every_scope_counts(planned):
     (one,) = planned(analyses=maps(scopes=["ff"])).steps
     (every,) = planned(analyses=maps(scopes=["all"])).steps
-    assert axes_by_stream(one) == {"main": Axes(components=1, by_token=True, scopes=1)}
-    # attn, attn_res, ff, ff_res
-    assert axes_by_stream(every) == {"main": Axes(components=1, by_token=True, scopes=4)}
+    assert axes_by_stream(one) == {"main": Axes(components=1, by_token=True, at=("ff",))}
+    assert axes_by_stream(every) == {"main": Axes(components=1, by_token=True, at=("attn", "attn_res", "ff", "ff_res"))}
     assert every.cost.bytes == 4 * one.cost.bytes
 
 

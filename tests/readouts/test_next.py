@@ -197,7 +197,7 @@ def by_hand(model, alone, row):
 
 def test_terms_of_single_blocks_are_refused(rows):
     model = GPT2.model()
-    with pytest.raises(UsageError, match="terms of single blocks"):
+    with pytest.raises(UsageError, match="those of 'attention_maps' are parts of single blocks"):
         prosect.decompose(model.module, None, rows(model), "attention_maps", metrics=["delta_log_probability"])
 
 

@@ -28,8 +28,6 @@ class Axes:
         The labels are the tokens of the sentence: variables have an axis ``source``.
     per_source
         Every label is split by source token: variables have an axis ``source`` beside that of the labels.
-    scopes
-        Number of scopes; 1 gives no axis.
     annotation
         The coordinate of the tokens whose values are the labels.
     crossing
@@ -38,16 +36,23 @@ class Axes:
         The labels themselves; None where they are tokens or values of an annotation.
     maps
         They are terms of single blocks by source token, which stay factored.
+    at
+        Names of the scopes at which terms are read; empty for the state after each block.
     """
 
     components: int | None
     by_token: bool = False
     per_source: bool = False
-    scopes: int = 1
     annotation: str | None = None
     crossing: bool = False
     labels: tuple[Component, ...] | None = None
     maps: bool = False
+    at: tuple[str, ...] = ()
+
+    @property
+    def scopes(self) -> int:
+        """Number of scopes; 1 gives no axis."""
+        return len(self.at) or 1
 
 
 def axes_by_stream(step: Step) -> Mapping[str, Axes] | None:
@@ -76,19 +81,19 @@ def described_streams(declaration: DecompositionDeclaration, architecture: Archi
 def _axes(stream: Stream, rules: Rules) -> Axes:
     if rules.per_source is not None:
         return Axes(components=len(split_heads(stream, rules)), per_source=True, crossing=rules.crossing)
-    scopes = len(scopes_read(stream, rules)) or 1
+    at = scopes_read(stream, rules)
     if not rules.by_token:
         found, labels = rules.annotation, None if rules.annotation else shown(stream, rules)
         return Axes(
             components=None if labels is None else len(labels),
-            scopes=scopes,
+            at=at,
             annotation=found,
             crossing=rules.crossing,
             labels=labels,
         )
     rest = [label for label in beside(stream, rules) if label != BIAS or rules.bias == "own"]
     maps = rules.span == "block"
-    return Axes(components=len(rest), by_token=True, scopes=scopes, crossing=rules.crossing, maps=maps)
+    return Axes(components=len(rest), by_token=True, crossing=rules.crossing, maps=maps, at=at)
 
 
 def _rules(decomposition: Bound[DecompositionDeclaration], stream: Stream) -> Rules | None:

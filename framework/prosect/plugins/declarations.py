@@ -209,6 +209,7 @@ class DecompositionDeclaration(Declaration):
 
 
 MetricForm = Literal["token", "accumulator", "derived"]
+Requirement = Literal["head", "maps", "attention", "onward", "states", "masks", "sublayers"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -250,8 +251,10 @@ class MetricDeclaration(Declaration):
     requires
         What it cannot do without. ``head``: the model's own head, which `Reading.head` then is (``head: own`` in the
         spec); of an encoder-decoder such a metric measures the decoder alone. ``maps``: `FactoredTerms`, the terms of
-        single blocks by source token. ``sublayers``, for an accumulator: what the sub-layers of a described model read
-        and wrote, which `Reading.sublayers` then is.
+        single blocks by source token; ``attention``: at scopes which hold terms of an attention; ``onward``: at the
+        attention's own output, from where `Reading.onward` runs the block on. ``states``: terms of hidden states, no
+        parts of single blocks. ``masks``: a corpus that masks. ``sublayers``, for an accumulator: what the sub-layers
+        of a described model read and wrote, which `Reading.sublayers` then is.
     inputs
         For ``derived``: the least and the greatest number of datasets it reads, tables included; None for no limit.
     members
@@ -268,7 +271,7 @@ class MetricDeclaration(Declaration):
 
     produces: tuple[Variable, ...]
     form: MetricForm = "token"
-    requires: frozenset[Literal["head", "maps", "sublayers"]] = frozenset()
+    requires: frozenset[Requirement] = frozenset()
     undefined: str = "NaN where a denominator is 0"
     produces_for: Callable[[Any], tuple[Variable, ...]] | None = None
     per_term: bool | Callable[[Any], bool] = False

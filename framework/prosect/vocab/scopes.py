@@ -35,6 +35,11 @@ def _from_crossing(names: tuple[str, ...]) -> tuple[str, ...]:
     return names[names.index(SHORT["cross_attention"]) :] if SHORT["cross_attention"] in names else ()
 
 
+def attended_scope(name: str) -> bool:
+    """Tell whether an attention's own terms are among those of a scope: not where a feed-forward block made all."""
+    return not name.startswith("ff") or "_res" in name
+
+
 def scopes(block: Block) -> tuple[str, ...]:
     """Names of a block's scopes in the order in which a replay passes them."""
     return tuple(name for names in stage_scopes(block) for name in names)

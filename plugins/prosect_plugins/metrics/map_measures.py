@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
-from prosect.api import Footprint, MetricDeclaration, Options, Sizes, Variable
+from prosect.api import Footprint, MetricDeclaration, Options, Requirement, Sizes, Variable
 from prosect_plugins.metrics.options import ShareOptions, ValueZeroingOptions, with_units
 
 UNITS: Final = "embedding units"
@@ -13,6 +14,14 @@ MAP: Final = ("token", "source")
 KOBAYASHI_2020: Final = "Kobayashi et al. 2020, eq. 4-7"
 KOBAYASHI_2021: Final = "Kobayashi et al. 2021, section 3"
 BEHIND: Final = "NaN behind the end of the sentence"
+#: What a measure needs of maps besides being maps.
+BESIDE: Final[Mapping[str, tuple[Requirement, ...]]] = {
+    "weight": ("attention",),
+    "weighted_norm": ("attention",),
+    "value_norm": ("attention",),
+    "weight_mixing_ratio": ("attention",),
+    "value_zeroing": ("onward",),
+}
 EXPANSION: Final = (
     Variable(name="expansion_rate", dims=(), long_name="expansion rate of the attention's affine map"),
     Variable(name="expansion_rate_as_coded", dims=(), long_name="expansion rate as the authors' code builds the map"),
@@ -109,7 +118,7 @@ def _expansion_rate() -> MetricDeclaration:
         implementation="prosect_plugins.metrics.expansion:ExpansionRate",
         form="accumulator",
         produces=EXPANSION,
-        requires=frozenset({"maps"}),
+        requires=frozenset({"maps", "attention"}),
         footprint=_rates,
         undefined="the rate as coded is NaN where heads together are not as wide as the stream",
         references=("Kobayashi et al. 2021",),
@@ -135,7 +144,7 @@ def _map_metric(
         options=options,
         produces=variables,
         produces_for=with_units(*variables),
-        requires=frozenset({"maps"}),
+        requires=frozenset({"maps", *BESIDE.get(name, ())}),
         undefined=undefined,
         references=(reference,),
     )

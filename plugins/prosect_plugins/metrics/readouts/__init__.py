@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Final, Literal
+from typing import Final
 
-from prosect.api import Component, Footprint, MetricDeclaration, Sizes, UsageError, Variable
+from prosect.api import Component, Footprint, MetricDeclaration, Requirement, Sizes, UsageError, Variable
 from prosect_plugins.metrics.geometry.options import spread
 from prosect_plugins.metrics.readouts import options
 from prosect_plugins.metrics.readouts.options import ReadoutOptions, declared, subset_labels
 from prosect_plugins.subsets import SUBSET
 
-HEAD: Final[frozenset[Literal["head"]]] = frozenset({"head"})
+HEAD: Final[frozenset[Requirement]] = frozenset({"head"})
+STATES: Final[frozenset[Requirement]] = frozenset({"head", "states"})
+MASKED_STATES: Final[frozenset[Requirement]] = frozenset({"head", "states", "masks"})
 TOKEN: Final = (SUBSET, "token")
 OUTPUT: Final = "output"
 MICKUS: Final = "Mickus, Paperno & Constant 2022, section 4"
@@ -72,7 +74,7 @@ def _token_metrics() -> list[MetricDeclaration]:
                     units="bit",
                 ),
             ),
-            requires=HEAD,
+            requires=STATES,
             per_term=True,
             undefined="NaN where nothing is predicted",
             references=("Oh & Schuler 2023, section 4",),
@@ -124,7 +126,7 @@ def _corpus_metrics() -> list[MetricDeclaration]:
             produces_for=lambda chosen: tuple(spread(found, chosen) for found in declared(chosen, MASKED)),
             axes=_axes,
             footprint=_footprint,
-            requires=HEAD,
+            requires=MASKED_STATES,
             undefined="NaN where no masked token is counted",
             references=(MICKUS,),
         ),
@@ -138,7 +140,7 @@ def _corpus_metrics() -> list[MetricDeclaration]:
             produces_for=lambda chosen: tuple(spread(found, chosen) for found in declared(chosen, NEXT)),
             axes=_axes,
             footprint=_footprint,
-            requires=HEAD,
+            requires=STATES,
             undefined="NaN where no token is counted",
             references=("nostalgebraist 2020, logit lens",),
         ),
@@ -184,7 +186,7 @@ def _token(
         produces=declared(model(), produces),
         produces_for=lambda chosen: declared(chosen, produces),
         axes=_axes,
-        requires=HEAD,
+        requires=MASKED_STATES if name.startswith("masked") else STATES,
         undefined=undefined,
         references=(reference,),
     )
@@ -192,4 +194,8 @@ def _token(
 
 def _axes(chosen: ReadoutOptions, components: Sequence[Component]) -> Mapping[str, Sequence[str]]:
     labels = subset_labels(chosen, [component.label for component in components])
-    return {} if chosen.subsets == "total" else {SUBSET: labels}
+    if chosen.subsets == "total":
+        return {}
+    if not components:
+        raise UsageError("labels are the tokens of each sentence: read the hidden state itself, 'subsets: total'")
+    return {SUBSET: labels}
