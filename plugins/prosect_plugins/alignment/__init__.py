@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from prosect.api import MetricDeclaration, Variable
 from prosect_plugins.alignment.options import AlignmentErrorOptions, SymmetricAlignmentOptions, WordAlignmentOptions
+from prosect_plugins.declaring import derived_metric
 
 KOBAYASHI_2020 = "Kobayashi et al. 2020, section 6"
 OCH_NEY_2003 = "Och & Ney 2003, section 5"
@@ -30,13 +31,11 @@ _RATES = (
 def alignment_metrics() -> list[MetricDeclaration]:
     """Declare the extraction of word alignments, their combination, and their error rate."""
     return [
-        MetricDeclaration(
-            name="word_alignment",
-            summary="Word alignments extracted from maps of cross-attention (node `cross`), for every layer and head.",
-            implementation="prosect_plugins.alignment.derived:word_alignment",
-            form="derived",
-            options=WordAlignmentOptions,
-            produces=(
+        derived_metric(
+            "prosect_plugins.alignment.derived:word_alignment",
+            "Word alignments extracted from maps of cross-attention (node `cross`), for every layer and head.",
+            WordAlignmentOptions,
+            (
                 *_SENTENCES,
                 Variable(name="mean_norm", dims=_MAPS, long_name="mean of a map over all pairs of tokens"),
             ),
@@ -45,26 +44,22 @@ def alignment_metrics() -> list[MetricDeclaration]:
             undefined="no link where a word has no pieces",
             references=(KOBAYASHI_2020,),
         ),
-        MetricDeclaration(
-            name="symmetric_alignment",
-            summary="Two word alignments of opposite direction combined into one, for example by grow-diag.",
-            implementation="prosect_plugins.alignment.symmetric:symmetric_alignment",
-            form="derived",
-            options=SymmetricAlignmentOptions,
-            produces=_SENTENCES,
+        derived_metric(
+            "prosect_plugins.alignment.symmetric:symmetric_alignment",
+            "Two word alignments of opposite direction combined into one, for example by grow-diag.",
+            SymmetricAlignmentOptions,
+            _SENTENCES,
             inputs=(2, 2),
             members="separate",
             needs=("links", "source_words", "target_words"),
             undefined="never undefined",
             references=(OCH_NEY_2003, KOEHN_2003),
         ),
-        MetricDeclaration(
-            name="alignment_error",
-            summary="Alignment error rate, precision, recall and F1 of word alignments against a gold alignment.",
-            implementation="prosect_plugins.alignment.error:alignment_error",
-            form="derived",
-            options=AlignmentErrorOptions,
-            produces=_RATES,
+        derived_metric(
+            "prosect_plugins.alignment.error:alignment_error",
+            "Alignment error rate, precision, recall and F1 of word alignments against a gold alignment.",
+            AlignmentErrorOptions,
+            _RATES,
             inputs=(1, 1),
             needs=("links", "source_words", "target_words"),
             paths=("gold",),

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from prosect.api import MetricDeclaration, Options, Variable
+from prosect_plugins.declaring import derived_metric
 from prosect_plugins.derived import options
 
 MICKUS_2023: Final = "Mickus & Vázquez 2023"
@@ -22,14 +23,11 @@ def _derived(
     produces: Sequence[Variable],
     **more: Any,  # noqa: ANN401 - further fields of the declaration
 ) -> MetricDeclaration:
-    name = implementation.partition(":")[2]
-    return MetricDeclaration(
-        name=name,
-        summary=summary,
-        implementation=f"prosect_plugins.derived.{implementation}",
-        form="derived",
-        options=model,
-        produces=tuple(produces),
+    return derived_metric(
+        f"prosect_plugins.derived.{implementation}",
+        summary,
+        model,
+        tuple(produces),
         naming=tuple(option for option in ("variables", "against") if option in model.model_fields),
         **more,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final, Literal
 
 from prosect.api import MetricDeclaration, Options, Variable
+from prosect_plugins.declaring import derived_metric
 
 NO_ROW: Final = "NaN behind the end of the sentence, and where a row that is divided sums to 0"
 
@@ -54,25 +55,21 @@ class RolloutAcrossOptions(Options):
 def rollout_metrics() -> list[MetricDeclaration]:
     """Rollouts of stored maps."""
     return [
-        MetricDeclaration(
-            name="rollout",
-            summary="Maps of single layers multiplied: what reaches a token from the inputs.",
-            implementation="prosect_plugins.derived.rollout:rollout",
-            form="derived",
-            options=RolloutOptions,
-            produces=(Variable(name="rollout", dims=("token", "source"), long_name="rollout of the map"),),
+        derived_metric(
+            "prosect_plugins.derived.rollout:rollout",
+            "Maps of single layers multiplied: what reaches a token from the inputs.",
+            RolloutOptions,
+            (Variable(name="rollout", dims=("token", "source"), long_name="rollout of the map"),),
             inputs=(1, 1),
             naming=("variable",),
             undefined=NO_ROW,
             references=("Abnar & Zuidema 2020", "Modarressi et al. 2022", "Ferrando, Gállego & Costa-jussà 2022"),
         ),
-        MetricDeclaration(
-            name="rollout_across",
-            summary="Maps of an encoder-decoder multiplied: what reaches a target token from the inputs of both sides.",
-            implementation="prosect_plugins.derived.rollout:rollout_across",
-            form="derived",
-            options=RolloutAcrossOptions,
-            produces=(
+        derived_metric(
+            "prosect_plugins.derived.rollout:rollout_across",
+            "Maps of an encoder-decoder multiplied: what reaches a target token from the inputs of both sides.",
+            RolloutAcrossOptions,
+            (
                 Variable(name="rollout", dims=("token", "source"), long_name="rollout over source tokens"),
                 Variable(name="rollout_target", dims=("token", "target"), long_name="rollout over target tokens"),
             ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from prosect.api import Footprint, MetricDeclaration, Sizes, Variable
+from prosect_plugins.declaring import derived_metric
 from prosect_plugins.mapstats.options import (
     AmplifiedPairsOptions,
     CategoryOptions,
@@ -25,6 +26,21 @@ UNITS = "embedding units"
 _MAPS = ("layer", "head")
 _RANKED = ("layer", "rank")
 _KINDS = ("layer", "pair_category")
+_AMPLIFIED = (
+    Variable(name="amplification", dims=_RANKED, long_name="mean difference of the maps"),
+    Variable(name="count", dims=_RANKED, long_name="occurrences of the pair of types"),
+    Variable(name="query", dims=_RANKED, long_name="type that takes"),
+    Variable(name="source", dims=_RANKED, long_name="type that gives"),
+    Variable(name="category", dims=_RANKED, long_name="category of most occurrences"),
+    Variable(
+        name="category_share",
+        dims=(*_RANKED, "pair_category"),
+        long_name="share of occurrences in a category",
+    ),
+    Variable(name="top_share", dims=_KINDS, long_name="share of the ranked pairs in a category"),
+    Variable(name="category_amplification", dims=_KINDS, long_name="mean difference over all pairs of a category"),
+    Variable(name="category_count", dims=("pair_category",), long_name="pairs of tokens in a category"),
+)
 
 
 def map_metrics() -> list[MetricDeclaration]:
@@ -34,13 +50,11 @@ def map_metrics() -> list[MetricDeclaration]:
 
 def _attention_metrics() -> list[MetricDeclaration]:
     return [
-        MetricDeclaration(
-            name="category_attention",
-            summary="What tokens of a category ([CLS], [SEP], punctuation, any other) give and take in maps.",
-            implementation="prosect_plugins.mapstats.categorised:category_attention",
-            form="derived",
-            options=CategoryOptions,
-            produces=(
+        derived_metric(
+            "prosect_plugins.mapstats.categorised:category_attention",
+            "What tokens of a category ([CLS], [SEP], punctuation, any other) give and take in maps.",
+            CategoryOptions,
+            (
                 Variable(name="category_attention", dims=(*_MAPS, "category"), long_name="map reduced to categories"),
                 Variable(name="sentences", dims=(*_MAPS, "category"), long_name="sentences that have a value"),
             ),
@@ -49,13 +63,11 @@ def _attention_metrics() -> list[MetricDeclaration]:
             undefined="NaN for a mean over no token; sentences without a value are left out",
             references=(KOBAYASHI_2020,),
         ),
-        MetricDeclaration(
-            name="weight_norm_correlation",
-            summary="Correlation of attention weights and norms of values over all pairs of tokens, by the source.",
-            implementation="prosect_plugins.mapstats.correlations:weight_norm_correlation",
-            form="derived",
-            options=WeightNormOptions,
-            produces=(
+        derived_metric(
+            "prosect_plugins.mapstats.correlations:weight_norm_correlation",
+            "Correlation of attention weights and norms of values over all pairs of tokens, by the source.",
+            WeightNormOptions,
+            (
                 Variable(
                     name="weight_norm_correlation", dims=("category",), long_name="correlation of weight and norm"
                 ),
@@ -66,13 +78,11 @@ def _attention_metrics() -> list[MetricDeclaration]:
             undefined="NaN for fewer than two pairs, or where one side is constant",
             references=(KOBAYASHI_2020,),
         ),
-        MetricDeclaration(
-            name="frequency_correlation",
-            summary="Correlation of what tokens give (or are) in maps with the frequency rank of their types.",
-            implementation="prosect_plugins.mapstats.correlations:frequency_correlation",
-            form="derived",
-            options=FrequencyOptions,
-            produces=(
+        derived_metric(
+            "prosect_plugins.mapstats.correlations:frequency_correlation",
+            "Correlation of what tokens give (or are) in maps with the frequency rank of their types.",
+            FrequencyOptions,
+            (
                 Variable(name="frequency_correlation", dims=(), long_name="correlation with frequency over tokens"),
                 Variable(name="tokens", dims=(), long_name="tokens counted"),
             ),
@@ -86,13 +96,11 @@ def _attention_metrics() -> list[MetricDeclaration]:
 
 def _change_metrics() -> list[MetricDeclaration]:
     return [
-        MetricDeclaration(
-            name="map_change",
-            summary="How much a part of the block changes the map: 1 - Spearman's correlation before and after it.",
-            implementation="prosect_plugins.mapstats.changes:map_change",
-            form="derived",
-            options=MapChangeOptions,
-            produces=(
+        derived_metric(
+            "prosect_plugins.mapstats.changes:map_change",
+            "How much a part of the block changes the map: 1 - Spearman's correlation before and after it.",
+            MapChangeOptions,
+            (
                 Variable(name="map_change", dims=("change", "layer"), long_name="change of the map"),
                 Variable(name="sentences", dims=("change", "layer"), long_name="sentences that have a value"),
             ),
@@ -101,41 +109,21 @@ def _change_metrics() -> list[MetricDeclaration]:
             undefined="NaN where a map is constant or has fewer than two entries; such sentences are left out",
             references=(KOBAYASHI_2024,),
         ),
-        MetricDeclaration(
-            name="amplified_pairs",
-            summary="Pairs of token types which a part of the block brings forward, ranked, with examples.",
-            implementation="prosect_plugins.mapstats.amplified:amplified_pairs",
-            form="derived",
-            options=AmplifiedPairsOptions,
-            produces=(
-                Variable(name="amplification", dims=_RANKED, long_name="mean difference of the maps"),
-                Variable(name="count", dims=_RANKED, long_name="occurrences of the pair of types"),
-                Variable(name="query", dims=_RANKED, long_name="type that takes"),
-                Variable(name="source", dims=_RANKED, long_name="type that gives"),
-                Variable(name="category", dims=_RANKED, long_name="category of most occurrences"),
-                Variable(
-                    name="category_share",
-                    dims=(*_RANKED, "pair_category"),
-                    long_name="share of occurrences in a category",
-                ),
-                Variable(name="top_share", dims=_KINDS, long_name="share of the ranked pairs in a category"),
-                Variable(
-                    name="category_amplification", dims=_KINDS, long_name="mean difference over all pairs of a category"
-                ),
-                Variable(name="category_count", dims=("pair_category",), long_name="pairs of tokens in a category"),
-            ),
+        derived_metric(
+            "prosect_plugins.mapstats.amplified:amplified_pairs",
+            "Pairs of token types which a part of the block brings forward, ranked, with examples.",
+            AmplifiedPairsOptions,
+            _AMPLIFIED,
             inputs=(1, 1),
             naming=("variable",),
             undefined="NaN for a category without pairs",
             references=(KOBAYASHI_2024,),
         ),
-        MetricDeclaration(
-            name="labelled_pairs",
-            summary="Labels given by hand to amplified pairs (`write_pairs` makes the table), counted for every layer.",
-            implementation="prosect_plugins.mapstats.labelling:labelled_pairs",
-            form="derived",
-            options=LabelledPairsOptions,
-            produces=(
+        derived_metric(
+            "prosect_plugins.mapstats.labelling:labelled_pairs",
+            "Labels given by hand to amplified pairs (`write_pairs` makes the table), counted for every layer.",
+            LabelledPairsOptions,
+            (
                 Variable(name="pair_label", dims=_RANKED, long_name="label given by hand"),
                 Variable(name="label_share", dims=("layer", "label"), long_name="share of the ranked pairs"),
             ),
@@ -190,13 +178,11 @@ def _mechanism_metrics() -> list[MetricDeclaration]:
             undefined="NaN where no token is counted, or no norm is there",
             references=(KOBAYASHI_2024_MECHANISM,),
         ),
-        MetricDeclaration(
-            name="scope_norm_ratio",
-            summary="Norm of what the residual branch carries over that of the feed-forward output, by layer.",
-            implementation="prosect_plugins.mapstats.ratios:scope_norm_ratio",
-            form="derived",
-            options=ScopeRatioOptions,
-            produces=(
+        derived_metric(
+            "prosect_plugins.mapstats.ratios:scope_norm_ratio",
+            "Norm of what the residual branch carries over that of the feed-forward output, by layer.",
+            ScopeRatioOptions,
+            (
                 Variable(name="scope_norm_ratio", dims=("layer",), long_name="mean ratio over tokens"),
                 Variable(name="scope_norm_ratio_sd", dims=("layer",), long_name="deviation of the ratio over tokens"),
                 Variable(name="tokens", dims=("layer",), long_name="tokens counted"),

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from prosect.api import Footprint, MetricDeclaration, Options, Requirement, Sizes, Variable
+from prosect_plugins.declaring import by_options
 from prosect_plugins.metrics.options import ShareOptions, ValueZeroingOptions, with_units
 
 UNITS: Final = "embedding units"
@@ -141,9 +142,7 @@ def _map_metric(
         name=name,
         summary=summary,
         implementation=f"prosect_plugins.metrics.maps:{name}",
-        options=options,
-        produces=variables,
-        produces_for=with_units(*variables),
+        **by_options(options, with_units(*variables)),
         requires=frozenset({"maps", *BESIDE.get(name, ())}),
         undefined=undefined,
         references=(reference,),

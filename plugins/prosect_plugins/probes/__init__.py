@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from prosect.api import MetricDeclaration, Variable
+from prosect.api import MetricDeclaration, Options, Variable
+from prosect_plugins.declaring import derived_metric
 from prosect_plugins.probes import options
 
+HOME: Final = "prosect_plugins.probes"
 MICKUS: Final = "Mickus, Paperno & Constant 2022, sections 5 and 6"
 CELL: Final = ("layer", "subset")
 SCORES: Final = (
@@ -30,91 +32,90 @@ UNDEFINED: Final = (
 
 def probe_metrics() -> Sequence[MetricDeclaration]:
     """Probes and their baselines that come with prosect."""
+    return [*_probes(), _baselines(), _agreement()]
+
+
+def _probes() -> list[MetricDeclaration]:
     return [
-        MetricDeclaration(
-            name="knn_probe",
-            summary="Vote of the nearest neighbours of the same group, such as the occurrences of a lemma.",
-            implementation="prosect_plugins.probes.neighbours:knn_probe",
-            form="derived",
-            options=options.NeighbourOptions,
-            produces=(*_scores(), _value("neighbours", "neighbours that vote"), *BASELINES),
-            inputs=(1, 1),
-            needs=("terms",),
-            undefined=UNDEFINED,
-            references=(MICKUS,),
+        _probe(
+            "neighbours:knn_probe",
+            "Vote of the nearest neighbours of the same group, such as the occurrences of a lemma.",
+            options.NeighbourOptions,
+            (*_scores(), _value("neighbours", "neighbours that vote")),
+            MICKUS,
         ),
-        MetricDeclaration(
-            name="linear_probe",
-            summary="Multinomial logistic regression from sums of terms to the classes of an annotation.",
-            implementation="prosect_plugins.probes.linear:linear_probe",
-            form="derived",
-            options=options.LinearOptions,
-            produces=(
+        _probe(
+            "linear:linear_probe",
+            "Multinomial logistic regression from sums of terms to the classes of an annotation.",
+            options.LinearOptions,
+            (
                 *_scores(),
                 _value("inverse_penalty", "inverse weight of the penalty that was best on the development part"),
                 _value("converged", "whether the solver came to an end"),
-                *BASELINES,
             ),
-            inputs=(1, 1),
-            needs=("terms",),
-            undefined=UNDEFINED,
-            references=("Alain & Bengio 2017",),
+            "Alain & Bengio 2017",
         ),
-        MetricDeclaration(
-            name="mlp_probe",
-            summary="Perceptron with one hidden layer, searched on the development part and repeated with other seeds.",
-            implementation="prosect_plugins.probes.perceptron:mlp_probe",
-            form="derived",
-            options=options.PerceptronOptions,
-            produces=(
+        _probe(
+            "perceptron:mlp_probe",
+            "Perceptron with one hidden layer, searched on the development part and repeated with other seeds.",
+            options.PerceptronOptions,
+            (
                 *_scores("run"),
                 _value("development", "criterion on the development part at the best epoch", "run"),
                 _value("epoch", "epoch that was best on the development part", "run"),
                 _value("learning_rate", "learning rate that was chosen", "run"),
                 _value("dropout", "dropout that was chosen", "run"),
                 _value("weight_decay", "weight decay that was chosen", "run"),
-                *BASELINES,
             ),
-            inputs=(1, 1),
-            needs=("terms",),
-            undefined=UNDEFINED,
-            references=(MICKUS,),
-        ),
-        MetricDeclaration(
-            name="probe_baselines",
-            summary="The most frequent class of each group, and guessing among its classes, without any vectors.",
-            implementation="prosect_plugins.probes.baselines:probe_baselines",
-            form="derived",
-            options=options.ItemOptions,
-            produces=(
-                *BASELINES,
-                Variable(name="items_train", dims=(), long_name="items in the training part"),
-                Variable(name="items_test", dims=(), long_name="items in the test part"),
-                Variable(name="unseen_share", dims=(), long_name="share of test items whose group was not seen"),
-            ),
-            inputs=(1, 1),
-            undefined=UNDEFINED,
-            references=(MICKUS,),
-        ),
-        MetricDeclaration(
-            name="prediction_agreement",
-            summary="F1 of the predictions of probes against each other, subset by subset.",
-            implementation="prosect_plugins.probes.agreement:prediction_agreement",
-            form="derived",
-            options=options.AgreementOptions,
-            produces=(
-                Variable(
-                    name="prediction_agreement",
-                    dims=("layer", "subset", "other_subset"),
-                    long_name="F1 of predictions against predictions",
-                ),
-            ),
-            inputs=(1, 2),
-            needs=("prediction",),
-            undefined="NaN where no class is counted",
-            references=(MICKUS,),
+            MICKUS,
         ),
     ]
+
+
+def _probe(
+    implementation: str, summary: str, model: type[Options], produces: tuple[Variable, ...], reference: str
+) -> MetricDeclaration:
+    return derived_metric(
+        f"{HOME}.{implementation}",
+        summary,
+        model,
+        (*produces, *BASELINES),
+        inputs=(1, 1),
+        needs=("terms",),
+        undefined=UNDEFINED,
+        references=(reference,),
+    )
+
+
+def _baselines() -> MetricDeclaration:
+    return derived_metric(
+        f"{HOME}.baselines:probe_baselines",
+        "The most frequent class of each group, and guessing among its classes, without any vectors.",
+        options.ItemOptions,
+        (
+            *BASELINES,
+            Variable(name="items_train", dims=(), long_name="items in the training part"),
+            Variable(name="items_test", dims=(), long_name="items in the test part"),
+            Variable(name="unseen_share", dims=(), long_name="share of test items whose group was not seen"),
+        ),
+        inputs=(1, 1),
+        undefined=UNDEFINED,
+        references=(MICKUS,),
+    )
+
+
+def _agreement() -> MetricDeclaration:
+    name, dims = "prediction_agreement", ("layer", "subset", "other_subset")
+    return derived_metric(
+        f"{HOME}.agreement:{name}",
+        "F1 of the predictions of probes against each other, subset by subset.",
+        options.AgreementOptions,
+        (Variable(name=name, dims=dims, long_name="F1 of predictions against predictions"),),
+        inputs=(1, 2),
+        needs=("prediction",),
+        undefined="NaN where no class is counted",
+        references=(MICKUS,),
+    )
 
 
 def _scores(*run: str) -> tuple[Variable, ...]:

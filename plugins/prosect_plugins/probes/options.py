@@ -21,7 +21,7 @@ class ItemOptions(Options):
         Annotation of the corpus that holds the class of each item. Items without one (an empty text, NaN, -1) are
         left out.
     ignore
-        Classes that mean 'none' (a placeholder such as ``_``): their items are left out, too.
+        Classes that stand for none, such as ``_``: their items are left out, too.
     group
         Annotation that says which classes an item may have: those that its group has in the training part, as the
         senses of a lemma. Neighbours are then items of the same group, and other classes are masked, by `mlp_probe` in

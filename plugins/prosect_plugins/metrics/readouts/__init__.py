@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 from prosect.api import Component, Footprint, MetricDeclaration, Requirement, Sizes, UsageError, Variable
+from prosect_plugins.declaring import accumulator_metric, by_options
 from prosect_plugins.metrics.geometry.options import spread
 from prosect_plugins.metrics.readouts import options
 from prosect_plugins.metrics.readouts.options import ReadoutOptions, declared, subset_labels
@@ -18,14 +19,15 @@ MASKED_STATES: Final[frozenset[Requirement]] = frozenset({"head", "states", "mas
 TOKEN: Final = (SUBSET, "token")
 OUTPUT: Final = "output"
 MICKUS: Final = "Mickus, Paperno & Constant 2022, section 4"
+LENS: Final = "nostalgebraist 2020, logit lens"
 
 
 def readout_metrics() -> list[MetricDeclaration]:
     """Readouts that come with prosect."""
-    return [*_token_metrics(), *_corpus_metrics()]
+    return [*_predictions(), *_of_terms(), *_corpus_metrics()]
 
 
-def _token_metrics() -> list[MetricDeclaration]:
+def _predictions() -> list[MetricDeclaration]:
     return [
         _token(
             "masked_token",
@@ -47,7 +49,7 @@ def _token_metrics() -> list[MetricDeclaration]:
                 Variable(name="next_loss", dims=TOKEN, long_name="cross-entropy of the next token", units="nat"),
             ),
             "NaN where no token follows",
-            "nostalgebraist 2020, logit lens",
+            LENS,
         ),
         _token(
             "logit_lens",
@@ -59,8 +61,13 @@ def _token_metrics() -> list[MetricDeclaration]:
                 Variable(name="predicted_entropy", dims=TOKEN, long_name="entropy of the outputs", units="bit"),
             ),
             "never undefined",
-            "nostalgebraist 2020, logit lens",
+            LENS,
         ),
+    ]
+
+
+def _of_terms() -> list[MetricDeclaration]:
+    return [
         MetricDeclaration(
             name="delta_log_probability",
             summary="What a term adds to the log-probability of the right token: log2 p(e) - log2 p(e - t).",
@@ -83,9 +90,7 @@ def _token_metrics() -> list[MetricDeclaration]:
             name="logit_contribution",
             summary="What a term gives to a logit of the model's own head: the predicted one, a token's, a class's.",
             implementation="prosect_plugins.metrics.readouts.contributions:logit_contribution",
-            options=options.ContributionOptions,
-            produces=CONTRIBUTION,
-            produces_for=_contributions,
+            **by_options(options.ContributionOptions, _contributions),
             axes=_outputs,
             requires=HEAD,
             per_term=True,
@@ -116,35 +121,39 @@ def _outputs(chosen: options.ContributionOptions, _components: Sequence[Componen
 
 def _corpus_metrics() -> list[MetricDeclaration]:
     return [
-        MetricDeclaration(
-            name="masked_tokens",
-            summary="Accuracy and cross-entropy of masked tokens over the corpus, for sums of components.",
-            implementation="prosect_plugins.metrics.readouts.corpus:masked_tokens",
-            form="accumulator",
-            options=options.MaskedCorpusOptions,
-            produces=MASKED,
-            produces_for=lambda chosen: tuple(spread(found, chosen) for found in declared(chosen, MASKED)),
-            axes=_axes,
-            footprint=_footprint,
+        _corpus(
+            "masked_tokens",
+            "Accuracy and cross-entropy of masked tokens over the corpus, for sums of components.",
+            options.MaskedCorpusOptions,
+            _means("masked", "masked tokens"),
             requires=MASKED_STATES,
             undefined="NaN where no masked token is counted",
             references=(MICKUS,),
         ),
-        MetricDeclaration(
-            name="next_tokens",
-            summary="Accuracy and cross-entropy of next tokens over the corpus, for sums of components.",
-            implementation="prosect_plugins.metrics.readouts.corpus:next_tokens",
-            form="accumulator",
-            options=options.NextCorpusOptions,
-            produces=NEXT,
-            produces_for=lambda chosen: tuple(spread(found, chosen) for found in declared(chosen, NEXT)),
-            axes=_axes,
-            footprint=_footprint,
+        _corpus(
+            "next_tokens",
+            "Accuracy and cross-entropy of next tokens over the corpus, for sums of components.",
+            options.NextCorpusOptions,
+            _means("next", "next tokens"),
             requires=STATES,
             undefined="NaN where no token is counted",
-            references=("nostalgebraist 2020, logit lens",),
+            references=(LENS,),
         ),
     ]
+
+
+def _corpus(
+    name: str,
+    summary: str,
+    model: type[ReadoutOptions],
+    produces: tuple[Variable, ...],
+    **more: Any,  # noqa: ANN401 - further fields of the declaration
+) -> MetricDeclaration:
+    def produce(chosen: options.MaskedCorpusOptions | options.NextCorpusOptions) -> tuple[Variable, ...]:
+        return tuple(spread(found, chosen) for found in declared(chosen, produces))
+
+    implementation = f"prosect_plugins.metrics.readouts.corpus:{name}"
+    return accumulator_metric(name, summary, implementation, model, produce, axes=_axes, footprint=_footprint, **more)
 
 
 def _means(name: str, words: str) -> tuple[Variable, ...]:
@@ -153,10 +162,6 @@ def _means(name: str, words: str) -> tuple[Variable, ...]:
         Variable(name=f"{name}_cross_entropy", dims=(SUBSET,), long_name=f"mean cross-entropy of {words}", units="nat"),
         Variable(name=f"{name}_n_used", dims=(), long_name=f"{words} counted", dtype="int64"),
     )
-
-
-MASKED: Final = _means("masked", "masked tokens")
-NEXT: Final = _means("next", "next tokens")
 
 
 def _footprint(chosen: ReadoutOptions, sizes: Sizes) -> Footprint:
@@ -182,9 +187,7 @@ def _token(
         name=name,
         summary=summary,
         implementation=f"prosect_plugins.metrics.readouts.token:{name}",
-        options=model,
-        produces=declared(model(), produces),
-        produces_for=lambda chosen: declared(chosen, produces),
+        **by_options(model, lambda chosen: declared(chosen, produces)),
         axes=_axes,
         requires=MASKED_STATES if name.startswith("masked") else STATES,
         undefined=undefined,
