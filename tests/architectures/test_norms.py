@@ -12,7 +12,7 @@ from prosect.plugins.registry import implementation, load_registry
 from prosect.plugins.support import example_of
 from prosect.terms.selftest import self_test
 from prosect.testing.models import small_module
-from prosect.testing.wrong import changed
+from prosect.testing.wrong import changed, refusal
 from prosect_plugins.architectures import gemma2, gpt2, llama, opt
 
 REGISTRY = load_registry()
@@ -66,7 +66,8 @@ def test_a_norm_before_a_sub_layer_that_is_described_wrongly_is_named(family, ch
 
 
 def test_a_norm_without_gain_and_bias_is_a_norm():
-    prove({**opt.EXAMPLE, "layer_norm_elementwise_affine": False}, opt.describe)
+    model = wrap_module(small_module({**opt.EXAMPLE, "layer_norm_elementwise_affine": False}, torch.float64), None)
+    assert refusal(model, opt.describe(model.config)) is None
 
 
 def test_one_broken_norm_among_right_ones_is_named_with_its_block():

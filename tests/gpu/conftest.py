@@ -32,7 +32,7 @@ def device() -> str:
 
 
 @pytest.fixture
-def note(request: pytest.FixtureRequest) -> Note:
+def assert_within(request: pytest.FixtureRequest) -> Note:
     """Refuse a deviation beyond its tolerance, and keep it for the summary: the largest of each name."""
     noted = request.config.stash.setdefault(DEVIATIONS, {})
 
@@ -44,14 +44,14 @@ def note(request: pytest.FixtureRequest) -> Note:
 
 
 @pytest.fixture
-def agree(note: Note) -> Agree:
+def assert_agrees(assert_within: Note) -> Agree:
     """Compare values with a reference, relative to its largest entry."""
 
     def compare(name: str, values: Any, reference: npt.NDArray[Any], tolerance: float) -> None:
         found, expected = (np.asarray(array, dtype=np.float64).squeeze() for array in (values, reference))
         assert found.shape == expected.shape, name
         assert (np.isnan(found) == np.isnan(expected)).all(), name
-        note(name, float(np.nanmax(np.abs(found - expected)) / np.nanmax(np.abs(expected))), tolerance)
+        assert_within(name, float(np.nanmax(np.abs(found - expected)) / np.nanmax(np.abs(expected))), tolerance)
 
     return compare
 

@@ -35,7 +35,7 @@ def differences(one, other):
 @pytest.mark.parametrize("decomposition", DECOMPOSITIONS, ids=str)
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-6), ("float32", 2e-4)])
 def test_every_decomposition_gives_the_numbers_of_the_cpu(  # noqa: PLR0913, PLR0917 - fixtures and parameters
-    tmp_path, device, agree, family, decomposition, dtype, tolerance
+    tmp_path, device, assert_agrees, family, decomposition, dtype, tolerance
 ):
     random_module(family).save_pretrained(tmp_path / "model")
     rows = np.random.default_rng(0).integers(1, 58, size=(8, 9)).tolist()
@@ -51,11 +51,13 @@ def test_every_decomposition_gives_the_numbers_of_the_cpu(  # noqa: PLR0913, PLR
         for name, out in (("cpu", tmp_path / "cpu.zarr"), (device, tmp_path / "there.zarr"))
     )
     for _, values, expected in differences(cpu, there):
-        agree(f"the cpu, {family} {dtype}", values, expected, tolerance)
+        assert_agrees(f"the cpu, {family} {dtype}", values, expected, tolerance)
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-9), ("float32", 1e-4)])
-def test_the_first_spec_of_the_documentation_gives_the_numbers_of_the_cpu(tmp_path, device, agree, dtype, tolerance):
+def test_the_first_spec_of_the_documentation_gives_the_numbers_of_the_cpu(
+    tmp_path, device, assert_agrees, dtype, tolerance
+):
     assert minilm_folder().is_dir()
     cpu, there = (
         prosect.run(
@@ -67,4 +69,4 @@ def test_the_first_spec_of_the_documentation_gives_the_numbers_of_the_cpu(tmp_pa
         for number, name in enumerate(("cpu", device))
     )
     for name, values, expected in differences(cpu, there):
-        agree(f"the cpu, quickstart {name} {dtype}", values, expected, tolerance)
+        assert_agrees(f"the cpu, quickstart {name} {dtype}", values, expected, tolerance)

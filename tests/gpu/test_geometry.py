@@ -48,7 +48,7 @@ METRICS = [
 
 @pytest.mark.parametrize("name", SETS)
 @pytest.mark.parametrize("key", GOLDEN)
-def test_a_golden_value_is_measured(device, note, name, key):
+def test_a_golden_value_is_measured(device, assert_within, name, key):
     metric, options, tolerance = GOLDEN[key]
     points = torch.from_numpy(vectors(name).astype(np.float64)).to(device)
     try:
@@ -56,11 +56,11 @@ def test_a_golden_value_is_measured(device, note, name, key):
     except KeyError:
         pytest.skip("the reference has no such value")
     found = float(prosect.measure(metric, points, **options))
-    note(f"geometry, {key}", abs(found - expected) / max(abs(expected), 1e-3), tolerance)
+    assert_within(f"geometry, {key}", abs(found - expected) / max(abs(expected), 1e-3), tolerance)
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-7), ("float32", 2e-3)])
-def test_every_accumulator_gives_the_number_of_the_cpu(tmp_path, device, note, dtype, tolerance):
+def test_every_accumulator_gives_the_number_of_the_cpu(tmp_path, device, assert_within, dtype, tolerance):
     random_module("bert").save_pretrained(tmp_path / "model")
     rows = np.random.default_rng(0).integers(1, 58, size=(60, 9)).tolist()
     (tmp_path / "ids.jsonl").write_text("".join(json.dumps({"input_ids": row}) + "\n" for row in rows), "utf-8")
@@ -80,4 +80,4 @@ def test_every_accumulator_gives_the_number_of_the_cpu(tmp_path, device, note, d
         values, expected = there[name].values, cpu[name].values
         assert (np.isnan(values) == np.isnan(expected)).all()
         gap = np.nanmax(np.abs(values - expected), initial=0) / max(np.nanmax(np.abs(expected), initial=0), 1e-6)
-        note(f"accumulators, {name}, {dtype}", float(gap), tolerance)
+        assert_within(f"accumulators, {name}, {dtype}", float(gap), tolerance)

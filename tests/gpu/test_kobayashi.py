@@ -60,37 +60,39 @@ def golden(family, name="brute_f64"):
 
 
 @pytest.mark.parametrize(("dtype", "name", "tolerance"), [("float64", "f64", 1e-9), ("float32", "f32", 5e-6)])
-def test_attention_norms_are_those_of_the_authors(measured, agree, dtype, name, tolerance):
+def test_attention_norms_are_those_of_the_authors(measured, assert_agrees, dtype, name, tolerance):
     ds, reference = measured("bert", "attention_norms", dtype), golden("bert", f"authors_{name}")
     names = {"weight": "alpha", "value_norm": "fx_norm", "weighted_norm": "afx_norm"}
     for layer in range(3):
         for mine, theirs in {**names, "attention_norm": "summed_afx_norm"}.items():
             values = ds[mine].sel(layer=layer + 1)
-            agree(f"kobayashi 2020 bert {mine} {dtype}", values, reference[f"k20.L{layer}.{theirs}"], tolerance)
+            assert_agrees(f"kobayashi 2020 bert {mine} {dtype}", values, reference[f"k20.L{layer}.{theirs}"], tolerance)
 
 
 @pytest.mark.parametrize(("dtype", "name", "tolerance"), [("float64", "f64", 1e-9), ("float32", "f32", 5e-6)])
-def test_maps_of_2021_are_those_of_the_authors(measured, agree, dtype, name, tolerance):
+def test_maps_of_2021_are_those_of_the_authors(measured, assert_agrees, dtype, name, tolerance):
     ds, reference = measured("bert", "attention_maps", dtype), golden("bert", f"authors_{name}")
     for layer in range(3):
         for scope, (norm, mixing) in SCOPES_2021.items():
             at = ds.sel(layer=layer + 1, scope=scope)
-            agree(f"kobayashi 2021 bert {scope} {dtype}", at["norm"], reference[f"k21.L{layer}.{norm}"], tolerance)
+            assert_agrees(
+                f"kobayashi 2021 bert {scope} {dtype}", at["norm"], reference[f"k21.L{layer}.{norm}"], tolerance
+            )
             expected = reference[f"k21.L{layer}.{mixing}"]
-            agree(f"kobayashi 2021 bert {scope} mixing {dtype}", at["mixing_ratio"], expected, tolerance)
+            assert_agrees(f"kobayashi 2021 bert {scope} mixing {dtype}", at["mixing_ratio"], expected, tolerance)
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-8), ("float32", 5e-6)])
-def test_maps_of_2024_are_those_of_decompx(measured, agree, dtype, tolerance):
+def test_maps_of_2024_are_those_of_decompx(measured, assert_agrees, dtype, tolerance):
     ds, reference = measured("bert", "attention_maps", dtype), golden("bert", "authors_f64")
     for layer in range(3):
         for scope, key in SCOPES_2024.items():
             values, expected = ds["norm"].sel(layer=layer + 1, scope=scope), f"dx_local_nobias.L{layer}.{key}.norm"
-            agree(f"kobayashi 2024 bert {scope} {dtype}", values, reference[expected], tolerance)
+            assert_agrees(f"kobayashi 2024 bert {scope} {dtype}", values, reference[expected], tolerance)
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-9), ("float32", 5e-6)])
-def test_a_padded_sentence_gives_the_values_of_the_authors_padded_run(measured, agree, dtype, tolerance):
+def test_a_padded_sentence_gives_the_values_of_the_authors_padded_run(measured, assert_agrees, dtype, tolerance):
     length = int(np.load(DATA / "kobayashi" / "bert" / "inputs.npz")["attention_mask_padded"].sum())
     ds = measured("bert", "attention_maps", dtype, rows=sentences("bert", (length, None)))
     mine, reference = ds.isel(token=ds["sentence"].values == 0), golden("bert", "authors_padded_f64")
@@ -98,13 +100,13 @@ def test_a_padded_sentence_gives_the_values_of_the_authors_padded_run(measured, 
         for scope, (norm, _) in SCOPES_2021.items():
             values = mine["norm"].sel(scope=scope, layer=layer + 1)
             expected = reference[f"k21.L{layer}.{norm}"].squeeze()[:length, :length]
-            agree(f"kobayashi 2021 bert padded {scope} {dtype}", values[:, :length], expected, tolerance)
+            assert_agrees(f"kobayashi 2021 bert padded {scope} {dtype}", values[:, :length], expected, tolerance)
             assert np.isnan(values[:, length:]).all()
 
 
 @pytest.mark.parametrize("dtype", PRECISIONS)
 @pytest.mark.parametrize(("family", "gated"), [("gpt2", "path"), *(("llama", rule) for rule in RULES)])
-def test_maps_of_pre_norm_decoders(measured, agree, family, gated, dtype):
+def test_maps_of_pre_norm_decoders(measured, assert_agrees, family, gated, dtype):
     """The norms of Llama are computed in float32 in either case."""
     rule, tolerance = RULES[gated] if family == "llama" else "", 1e-5
     if family == "gpt2":
@@ -114,16 +116,16 @@ def test_maps_of_pre_norm_decoders(measured, agree, family, gated, dtype):
         for scope, key in {**PRE_NORM, "ff_res": "atblnffres{}_n"}.items():
             expected = reference[f"L{layer}.{key.format(rule)}"]
             values = ds["norm"].sel(scope=scope, layer=layer + 1)
-            agree(f"kobayashi 2024 {family}{rule} {scope} {dtype}", values, expected, tolerance)
+            assert_agrees(f"kobayashi 2024 {family}{rule} {scope} {dtype}", values, expected, tolerance)
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-8), ("float32", 2e-5)])
-def test_tokens_carried_through_all_blocks_are_those_of_decompx(measured, agree, dtype, tolerance):
+def test_tokens_carried_through_all_blocks_are_those_of_decompx(measured, assert_agrees, dtype, tolerance):
     decompx = {"name": "token_wise", "feed_forward": "secant", "value_bias": "first_block"}
     ds, reference = measured("bert", decompx, dtype, metrics=["norm"]), golden("bert", "authors_f64")
     for layer in range(3):
         expected = reference[f"dx_global_nobias.L{layer}.aggregated.norm"]
-        agree(f"decompx bert global {dtype}", ds["norm"].sel(layer=layer + 1), expected, tolerance)
+        assert_agrees(f"decompx bert global {dtype}", ds["norm"].sel(layer=layer + 1), expected, tolerance)
 
 
 class CrossAttention(nn.Module):
@@ -139,7 +141,7 @@ class CrossAttention(nn.Module):
 
 
 @pytest.mark.parametrize("dtype", PRECISIONS)
-def test_norms_of_a_cross_attention_are_those_of_the_authors(device, agree, dtype):
+def test_norms_of_a_cross_attention_are_those_of_the_authors(device, assert_agrees, dtype):
     """The authors' module computes its softmax in float32, so float64 comes no nearer."""
     reference, precision = (
         np.load(DATA / "kobayashi" / "nmt" / "cross_attention_authors_f32.npz"),
@@ -166,4 +168,4 @@ def test_norms_of_a_cross_attention_are_those_of_the_authors(device, agree, dtyp
             "attn_out": terms.sum() + weights.output.bias,
         }
     for name, values in found.items():
-        agree(f"kobayashi 2020 cross-attention {name} {dtype}", values.cpu().numpy(), reference[name], 5e-6)
+        assert_agrees(f"kobayashi 2020 cross-attention {name} {dtype}", values.cpu().numpy(), reference[name], 5e-6)

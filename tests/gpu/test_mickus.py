@@ -51,23 +51,25 @@ AUTHORS_ORDER = ("input", "cross_attention", "attention", "feed_forward", "bias"
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), PRECISIONS)
-def test_terms_of_a_marian_decoder_are_those_of_the_authors(decoder, agree, reference, dtype, tolerance):
+def test_terms_of_a_marian_decoder_are_those_of_the_authors(decoder, assert_agrees, reference, dtype, tolerance):
     ds = decoder("sum_of_factors", dtype, metrics=list(METRICS))
-    agree(f"mickus 2023 marian terms {dtype}", in_order(ds, "terms", *AUTHORS_ORDER), reference["mickus"], tolerance)
+    assert_agrees(
+        f"mickus 2023 marian terms {dtype}", in_order(ds, "terms", *AUTHORS_ORDER), reference["mickus"], tolerance
+    )
     for mine, theirs in METRICS.items():
         values = in_order(ds, mine, *AUTHORS_ORDER)
-        agree(f"mickus 2023 marian {mine} {dtype}", values, reference[f"sims.{theirs}"], tolerance)
+        assert_agrees(f"mickus 2023 marian {mine} {dtype}", values, reference[f"sims.{theirs}"], tolerance)
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), PRECISIONS)
-def test_streams_of_a_marian_decoder_are_those_of_oh_and_schuler(decoder, agree, reference, dtype, tolerance):
+def test_streams_of_a_marian_decoder_are_those_of_oh_and_schuler(decoder, assert_agrees, reference, dtype, tolerance):
     ds = decoder(STREAM, dtype)
     terms = in_order(ds, "terms", "source", "target", "bias")
-    agree(f"oh & schuler marian terms {dtype}", terms, reference["oh_schuler"], tolerance)
+    assert_agrees(f"oh & schuler marian terms {dtype}", terms, reference["oh_schuler"], tolerance)
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-8), ("float32", 5e-5)])
-def test_importance_on_minilm_is_that_of_the_authors(tmp_path, device, agree, dtype, tolerance):
+def test_importance_on_minilm_is_that_of_the_authors(tmp_path, device, assert_agrees, dtype, tolerance):
     expected = json.loads((DATA / "mickus" / "minilm_importance.json").read_text(encoding="utf-8"))
     spec = {
         "prosect": 1,
@@ -81,4 +83,4 @@ def test_importance_on_minilm_is_that_of_the_authors(tmp_path, device, agree, dt
         mine = ds.isel(token=ds["sentence"].values == number)
         assert [str(text) for text in mine["text"].values] == sentence["tokens"]
         values = in_order(mine, "importance", *expected["components"])
-        agree(f"mickus 2022 minilm importance {dtype}", values, np.array(sentence["importance"]), tolerance)
+        assert_agrees(f"mickus 2022 minilm importance {dtype}", values, np.array(sentence["importance"]), tolerance)

@@ -14,7 +14,7 @@ METRICS = ["next_token", "next_tokens", "delta_log_probability", {"name": "logit
 
 @pytest.mark.parametrize("headed", HEADS, ids=str)
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-6), ("float32", 1e-3)])
-def test_readouts_give_the_numbers_of_the_cpu(tmp_path, device, agree, headed, dtype, tolerance):
+def test_readouts_give_the_numbers_of_the_cpu(tmp_path, device, assert_agrees, headed, dtype, tolerance):
     headed.module().save_pretrained(tmp_path / "model")
     rows = np.random.default_rng(0).integers(3, 58, size=(8, 9)).tolist()
     corpus = {"kind": "inline", "sentences": rows, **({"targets": rows[::-1]} if headed.task == "seq2seq" else {})}
@@ -30,4 +30,4 @@ def test_readouts_give_the_numbers_of_the_cpu(tmp_path, device, agree, headed, d
     )
     node = "m/a/decoder" if headed.task == "seq2seq" else "m/a"
     for name in ("next_loss", "next_cross_entropy", "delta_log_probability", "predicted_entropy"):
-        agree(f"the cpu, {headed} {dtype} {name}", there[node][name].values, cpu[node][name].values, tolerance)
+        assert_agrees(f"the cpu, {headed} {dtype} {name}", there[node][name].values, cpu[node][name].values, tolerance)

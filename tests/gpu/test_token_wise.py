@@ -41,19 +41,21 @@ def decompx(tmp_path, device):
 @pytest.mark.parametrize(("dtype", "tolerance"), PRECISIONS)
 @pytest.mark.parametrize(("bias", "mode"), [("drop", "nobias"), ("share_abs_dot", "absdot")])
 @pytest.mark.parametrize("beside", [[], ["norm"]], ids=["backward", "forward"])
-def test_norms_and_classes_are_those_of_decompx(decompx, agree, bias, mode, beside, dtype, tolerance):  # noqa: PLR0913, PLR0917 - fixtures and parameters
+def test_norms_and_classes_are_those_of_decompx(decompx, assert_agrees, bias, mode, beside, dtype, tolerance):  # noqa: PLR0913, PLR0917 - fixtures and parameters
     reference = np.load(BERT / "decompx_global_f64.npz")
     ds = decompx(bias, dtype, [{"name": "logit_contribution", "output": [0, 1]}, *beside])
     classes = ds["logit_contribution"].sel(layer=3).isel(token=0).transpose("source", "output")
-    agree(f"decompx {mode} classes {dtype}", classes, reference[f"dx_global_{mode}.classifier"], tolerance)
+    assert_agrees(f"decompx {mode} classes {dtype}", classes, reference[f"dx_global_{mode}.classifier"], tolerance)
     for layer in range(3) if beside else ():
         norms = ds["norm"].sel(layer=layer + 1)
-        agree(f"decompx {mode} norms {dtype}", norms, reference[f"dx_global_{mode}.L{layer}.norm"], tolerance)
+        assert_agrees(f"decompx {mode} norms {dtype}", norms, reference[f"dx_global_{mode}.L{layer}.norm"], tolerance)
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-9), ("float32", 1e-4)])
 @pytest.mark.parametrize("source", ["group", "token", "carried"])
-def test_a_few_labels_at_a_time_give_what_all_give_on_the_cpu(monkeypatch, device, agree, source, dtype, tolerance):
+def test_a_few_labels_at_a_time_give_what_all_give_on_the_cpu(
+    monkeypatch, device, assert_agrees, source, dtype, tolerance
+):
     module = random_module("marian").to(getattr(torch, dtype))
     rows = np.random.default_rng(0).integers(1, 58, size=(2, 20)).tolist()
     how = {"targets": rows[::-1], "source": source, "stream": "decoder" if source == "group" else "cross"}
@@ -62,4 +64,4 @@ def test_a_few_labels_at_a_time_give_what_all_give_on_the_cpu(monkeypatch, devic
     monkeypatch.setattr(Budget, "of", classmethod(lambda _cls, _device: replace(whole, terms=1)))
     found = prosect.decompose(module.to(device), None, rows, "token_wise", **how)
     for name, values in expected.data_vars.items():
-        agree(f"the cpu, parts of {source} {dtype}", found[name], values.values, tolerance)
+        assert_agrees(f"the cpu, parts of {source} {dtype}", found[name], values.values, tolerance)

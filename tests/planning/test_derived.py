@@ -225,7 +225,8 @@ class TestStates:
 def test_a_compressed_table_is_read_too(derived, folder):
     with gzip.open(folder / "t.csv.gz", "wt") as file:
         file.write("a\tb\n")
-    derived("  x: {name: drift, tables: {t: {path: t.csv.gz}}}")
+    (step,) = derived("  x: {name: drift, tables: {t: {path: t.csv.gz}}}").derived
+    assert [table.file for table in step.tables] == [folder / "t.csv.gz"]
 
 
 def test_a_table_that_is_no_text_is_a_problem_and_no_traceback(derived, problems, folder):

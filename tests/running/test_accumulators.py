@@ -43,7 +43,7 @@ def states(store) -> list:
     return list((store / ".prosect").rglob("*.npz"))
 
 
-def check(node) -> None:
+def assert_accumulated(node) -> None:
     norm = node.norm.load().astype(np.float64)
     # Terms that are 0 everywhere have no dispersion; the rest is what the stored norms say.
     np.testing.assert_allclose(node.dispersion, norm.std("token") / norm.mean("token"), rtol=1e-6)
@@ -53,7 +53,7 @@ def check(node) -> None:
 def test_an_accumulator_is_stored_beside_token_metrics_with_its_attributes(spec, carry_out):
     store = carry_out(spec(metrics=METRICS)).store
     node = prosect.open(store)["m/a"].ds
-    check(node)
+    assert_accumulated(node)
     assert node.dispersion.dims == ("layer", "component")
     assert node.dispersion.dtype == np.float64
     assert node.dispersion_n_used.dtype == np.int64
@@ -64,7 +64,7 @@ def test_an_accumulator_is_stored_beside_token_metrics_with_its_attributes(spec,
 def test_both_streams_of_an_encoder_decoder_accumulate(spec, carry_out):
     tree = prosect.open(carry_out(spec("marian", metrics=METRICS)).store)
     for stream in ("encoder", "decoder"):
-        check(tree[f"m/a/{stream}"].ds)
+        assert_accumulated(tree[f"m/a/{stream}"].ds)
 
 
 def test_an_analysis_of_accumulators_alone_has_no_token_variables(spec, carry_out):
@@ -86,7 +86,7 @@ def test_groups_are_labelled_by_the_corpus(spec, carry_out):
 def test_padded_terms_of_whole_sentences_count_only_real_and_own_tokens(spec, carry_out):
     decomposition = {"name": "token_wise", "group": "stream"}
     node = prosect.open(carry_out(spec(decomposition=decomposition, metrics=METRICS)).store)["m/a"].ds
-    check(node)
+    assert_accumulated(node)
 
 
 def test_two_accumulators_that_mean_different_things_by_a_dimension_are_refused(spec, carry_out):
@@ -179,12 +179,12 @@ def test_a_batch_that_does_not_fit_is_counted_once(spec, carry_out, monkeypatch,
     monkeypatch.setattr(compute.Collector, "take", full)
     node = prosect.open(carry_out(source, tmp_path / "halved.zarr").store)["m/a"].ds
     assert node.attrs["units_halved"] == 2
-    check(node)
+    assert_accumulated(node)
 
 
 def test_decompose_accumulates_without_a_store():
     rows = [[5, 6, 7, 8], [9, 10], [11, 12, 13]]
-    check(prosect.decompose(random_module("bert"), None, rows, metrics=METRICS))
+    assert_accumulated(prosect.decompose(random_module("bert"), None, rows, metrics=METRICS))
 
 
 def test_what_other_workers_have_saved_is_merged_in_the_order_of_their_units(tmp_path):

@@ -50,7 +50,7 @@ def golden(family, name="brute_f64"):
     return np.load(DATA / "kobayashi" / family / f"{name}.npz")
 
 
-def close(values, reference, tolerance):
+def assert_close(values, reference, tolerance):
     reference = reference.squeeze()
     assert np.abs(values - reference).max() <= tolerance * np.abs(reference).max()
 
@@ -65,10 +65,10 @@ def test_attention_norms_are_those_of_the_authors(tmp_path, dtype, name, toleran
     assert ds["attention_norm"].dims == ("layer", "token", "source")
     for layer in range(3):
         at = ds.sel(layer=layer + 1)
-        close(at["weight"].values, reference[f"k20.L{layer}.alpha"], tolerance)
-        close(at["value_norm"].values, reference[f"k20.L{layer}.fx_norm"], tolerance)
-        close(at["weighted_norm"].values, reference[f"k20.L{layer}.afx_norm"], tolerance)
-        close(at["attention_norm"].values, reference[f"k20.L{layer}.summed_afx_norm"], tolerance)
+        assert_close(at["weight"].values, reference[f"k20.L{layer}.alpha"], tolerance)
+        assert_close(at["value_norm"].values, reference[f"k20.L{layer}.fx_norm"], tolerance)
+        assert_close(at["weighted_norm"].values, reference[f"k20.L{layer}.afx_norm"], tolerance)
+        assert_close(at["attention_norm"].values, reference[f"k20.L{layer}.summed_afx_norm"], tolerance)
 
 
 def test_maps_and_mixing_ratios_of_bert_are_those_of_the_authors(tmp_path):
@@ -79,16 +79,20 @@ def test_maps_and_mixing_ratios_of_bert_are_those_of_the_authors(tmp_path):
     for layer in range(3):
         for scope, key in POST_NORM.items():
             tolerance = 1e-9 if key.startswith("k21") else 1e-8
-            close(ds["norm"].sel(scope=scope, layer=layer + 1).values, reference[key.format(layer)], tolerance)
+            assert_close(ds["norm"].sel(scope=scope, layer=layer + 1).values, reference[key.format(layer)], tolerance)
         for scope, key in MIXING.items():
-            close(ds["mixing_ratio"].sel(scope=scope, layer=layer + 1).values, reference[key.format(layer)], 1e-9)
+            assert_close(
+                ds["mixing_ratio"].sel(scope=scope, layer=layer + 1).values, reference[key.format(layer)], 1e-9
+            )
 
 
 def test_maps_of_bert_in_float32(tmp_path):
     ds, reference = run(tmp_path, "bert", "attention_maps", dtype="float32"), golden("bert", "authors_f32")
     for layer in range(3):
         for scope in ("attn", "attn_res", "attn_res_norm"):
-            close(ds["norm"].sel(scope=scope, layer=layer + 1).values, reference[POST_NORM[scope].format(layer)], 5e-6)
+            assert_close(
+                ds["norm"].sel(scope=scope, layer=layer + 1).values, reference[POST_NORM[scope].format(layer)], 5e-6
+            )
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-9), ("float32", 5e-6)])
@@ -107,7 +111,7 @@ def test_a_padded_sentence_gives_the_values_of_the_authors_padded_run(tmp_path, 
     for layer in range(3):
         for scope in ("attn", "attn_res", "attn_res_norm"):
             values = mine["norm"].sel(scope=scope, layer=layer + 1).values[:, :length]
-            close(values, reference[POST_NORM[scope].format(layer)].squeeze()[:length, :length], tolerance)
+            assert_close(values, reference[POST_NORM[scope].format(layer)].squeeze()[:length, :length], tolerance)
 
 
 @pytest.fixture(scope="module")
@@ -160,16 +164,16 @@ def test_what_comes_after_2021_is_that_of_its_authors(successors, dtype, toleran
     rolled = {name: tree[f"derived/{name}"].to_dataset().load()["rollout"] for name in ("globenc", "decompx", "alti")}
     for layer in range(3):
         at = {"layer": layer + 1}
-        close(passed["norm"].sel(at).values, theirs[f"globenc.L{layer}"], tolerance)
-        close(passed["mixing_ratio"].sel(at).values, theirs[f"globenc.L{layer}.mix_encoder_noffn"], tolerance)
-        close(norms["weight_mixing_ratio"].sel(at).values, older[f"k21.L{layer}.mix_attn_w"], tolerance)
-        close(norms["weight_mixing_ratio_res"].sel(at).values, older[f"k21.L{layer}.mix_attnres_w"], tolerance)
-        close(rolled["decompx"].sel(at).values, theirs[f"dx_rollout_nobias.L{layer}"], max(tolerance, 1e-8))
+        assert_close(passed["norm"].sel(at).values, theirs[f"globenc.L{layer}"], tolerance)
+        assert_close(passed["mixing_ratio"].sel(at).values, theirs[f"globenc.L{layer}.mix_encoder_noffn"], tolerance)
+        assert_close(norms["weight_mixing_ratio"].sel(at).values, older[f"k21.L{layer}.mix_attn_w"], tolerance)
+        assert_close(norms["weight_mixing_ratio_res"].sel(at).values, older[f"k21.L{layer}.mix_attnres_w"], tolerance)
+        assert_close(rolled["decompx"].sel(at).values, theirs[f"dx_rollout_nobias.L{layer}"], max(tolerance, 1e-8))
         # The authors leave epsilon out of the deviation; see the test of ALTI by itself.
         alti = {f"alti.L{layer}.normalized": maps["alti"].sel(at | {"scope": "attn_res_norm"})}
         for key, values in {**alti, f"alti.rollout.L{layer}": rolled["alti"].sel(at)}.items():
             assert 1e-6 < np.abs(values.values - theirs[key].squeeze()).max() < 2e-4
-    close(rolled["globenc"].sel(layer=3).values, theirs["globenc.rollout_final"], tolerance)
+    assert_close(rolled["globenc"].sel(layer=3).values, theirs["globenc.rollout_final"], tolerance)
 
 
 def test_measures_that_only_brute_force_gives(successors):
@@ -177,11 +181,11 @@ def test_measures_that_only_brute_force_gives(successors):
     maps, norms, raw = (tree[f"m/{name}"].to_dataset().load() for name in ("maps", "norms", "raw"))
     for layer in range(3):
         at = {"layer": layer + 1}
-        close(norms["value_zeroing"].sel(at).values, brute[f"L{layer}.valuezeroing"], 1e-9)
-        close(raw["value_zeroing"].sel(at).values, brute[f"L{layer}.valuezeroing_raw"], 1e-9)
+        assert_close(norms["value_zeroing"].sel(at).values, brute[f"L{layer}.valuezeroing"], 1e-9)
+        assert_close(raw["value_zeroing"].sel(at).values, brute[f"L{layer}.valuezeroing_raw"], 1e-9)
         for scope, key in (("ff", "atbff"), ("ff_res", "atbffres"), ("ff_res_norm", "atbffresln")):
-            close(maps["norm"].sel(at | {"scope": scope}).values, brute[f"L{layer}.{key}_n"], 1e-9)
-            close(maps["mixing_ratio"].sel(at | {"scope": scope}).values, brute[f"L{layer}.mix_{key}"], 1e-9)
+            assert_close(maps["norm"].sel(at | {"scope": scope}).values, brute[f"L{layer}.{key}_n"], 1e-9)
+            assert_close(maps["mixing_ratio"].sel(at | {"scope": scope}).values, brute[f"L{layer}.mix_{key}"], 1e-9)
 
 
 def test_expansion_rates_are_those_which_the_authors_printed(successors):
@@ -198,7 +202,7 @@ def test_maps_of_the_feed_forward_block_in_float32(tmp_path):
     for layer in range(3):
         for scope, name in (("ff", "FFN"), ("ff_res", "res2"), ("ff_res_norm", "encoder")):
             values = ds["norm"].sel(scope=scope, layer=layer + 1).values
-            close(values, reference[f"dx_local_nobias.L{layer}.{name}.norm"], 5e-6)
+            assert_close(values, reference[f"dx_local_nobias.L{layer}.{name}.norm"], 5e-6)
 
 
 def test_only_the_scopes_that_are_asked_for_are_read(tmp_path):
@@ -231,7 +235,7 @@ def test_maps_of_pre_norm_decoders(tmp_path, family, rule, tolerance):
     for layer in range(len(ds["layer"])):
         for scope, key in PRE_NORM.items():
             name = key.format(layer, f"_{rule}" if rule else "")
-            close(ds["norm"].sel(scope=scope, layer=layer + 1).values, reference[name], tolerance)
+            assert_close(ds["norm"].sel(scope=scope, layer=layer + 1).values, reference[name], tolerance)
     upper = np.triu(np.ones((ds.sizes["token"], ds.sizes["source"]), dtype=bool), 1)
     assert (ds["norm"].values[..., upper] == 0).all()
 
@@ -323,7 +327,9 @@ def test_token_wise_terms_of_bert_with_the_rules_of_decompx(tmp_path):
     ds = run(tmp_path, "bert", {"name": "token_wise", **options}, metrics=["norm"])
     reference = golden("bert", "authors_f64")
     for layer in range(3):
-        close(ds["norm"].sel(layer=layer + 1).values, reference[f"dx_global_nobias.L{layer}.aggregated.norm"], 1e-8)
+        assert_close(
+            ds["norm"].sel(layer=layer + 1).values, reference[f"dx_global_nobias.L{layer}.aggregated.norm"], 1e-8
+        )
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -57,7 +57,7 @@ def decompose(shape, stream, lengths, **how):
     return prosect.decompose(module, None, ids, "token_wise", targets=fed, stream=stream, **how)
 
 
-def same(one, other, tolerance=1e-10):
+def assert_same(one, other, tolerance=1e-10):
     assert set(one.data_vars) == set(other.data_vars)
     for name, values in one.data_vars.items():
         np.testing.assert_allclose(other[name], values, rtol=0, atol=tolerance * max(1, np.nanmax(abs(values))))
@@ -79,7 +79,7 @@ def test_labels_a_few_at_a_time_give_what_all_at_once_give(shape, stream, kept, 
     budget(replace(MINUTE, kept=kept))
     parts = decompose(shape, stream, lengths, metrics=["norm", "importance"])
     assert len(passes) == (1 if kept else 3)
-    same(whole, parts, tolerance=small(shape).limit)
+    assert_same(whole, parts, tolerance=small(shape).limit)
     assert parts.attrs["closure_max"] <= 10 * small(shape).limit
 
 
@@ -91,7 +91,7 @@ def test_source_tokens_a_few_at_a_time_give_what_all_at_once_give(source, kept, 
     whole = decompose(shape, "cross", (20, 9), source=source)
     passes.clear()
     budget(replace(MINUTE, kept=kept))
-    same(whole, decompose(shape, "cross", (20, 9), source=source), tolerance=small(shape).limit)
+    assert_same(whole, decompose(shape, "cross", (20, 9), source=source), tolerance=small(shape).limit)
     assert len(passes) == (1 if kept else 3)
 
 
@@ -100,7 +100,7 @@ def test_options_are_the_same_a_few_at_a_time(options, budget):
     budget(LARGE)
     whole = decompose("post-norm", "main", (20,), **options)
     budget(MINUTE)
-    same(whole, decompose("post-norm", "main", (20,), **options))
+    assert_same(whole, decompose("post-norm", "main", (20,), **options))
 
 
 def test_analyses_that_share_a_forward_pass_need_not_have_as_many_labels(tmp_path, budget, passes):
@@ -123,7 +123,7 @@ def test_analyses_that_share_a_forward_pass_need_not_have_as_many_labels(tmp_pat
     for name, options in (("tokens", {}), ("stream", {"group": "stream"})):
         budget(LARGE)
         alone = prosect.decompose(loaded, None, rows((20, 3)), "token_wise", metrics=metrics, terms=False, **options)
-        same(alone, tree[f"m/{name}"].to_dataset())
+        assert_same(alone, tree[f"m/{name}"].to_dataset())
     assert np.isfinite(tree["m/maps"]["mixing_ratio"]).all()
 
 

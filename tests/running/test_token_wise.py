@@ -32,7 +32,7 @@ def run(tmp_path, corpus, decomposition, **analysis):
     return prosect.run(spec, tmp_path / "out.zarr", quiet=True)["m/a"].to_dataset().load()
 
 
-def close(values, reference, tolerance=1e-8):
+def assert_close(values, reference, tolerance=1e-8):
     assert np.abs(values - reference).max() <= tolerance * np.abs(reference).max()
 
 
@@ -41,7 +41,7 @@ def test_norms_behind_every_block_are_those_of_decompx(tmp_path, bias, mode):
     reference = np.load(BERT / "decompx_global_f64.npz")
     ds = run(tmp_path, sentence(tmp_path), {**DECOMPX, "bias": bias}, metrics=["norm"])
     for layer in range(3):
-        close(ds["norm"].sel(layer=layer + 1).values, reference[f"dx_global_{mode}.L{layer}.norm"])
+        assert_close(ds["norm"].sel(layer=layer + 1).values, reference[f"dx_global_{mode}.L{layer}.norm"])
     assert ("norm_bias" in ds) == (bias == "own")
 
 
@@ -53,7 +53,7 @@ def test_vectors_behind_the_last_block_are_those_of_decompx(tmp_path, bias, mode
     ds = run(tmp_path, corpus, {**DECOMPX, "bias": bias, "group": "number"}, metrics=["norm"], keep=["terms"])
     assert list(ds["component"].values) == [str(number) for number in range(12)]
     assert set(ds["kind"].values) == {"number"}
-    close(ds["terms"].sel(layer=3).transpose("token", "component", "hidden").values, reference)
+    assert_close(ds["terms"].sel(layer=3).transpose("token", "component", "hidden").values, reference)
 
 
 def test_a_bias_that_is_dropped_is_carried_all_the_same(tmp_path):

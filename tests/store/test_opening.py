@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from prosect.errors import StoreError
-from prosect.store.identity import identify
+from prosect.results.layout import SCHEMA, SCHEMA_VERSION
+from prosect.store.identity import IDENTITY
 from prosect.store.store import Store
 
 
@@ -37,7 +38,7 @@ def test_a_new_store_and_an_empty_folder_become_ours(tmp_path):
     empty.mkdir()
     for path in (empty, tmp_path / "deep" / "new.zarr"):
         Store.open(path, create=True).close()
-        identify(path)
+        assert json.loads((path / IDENTITY).read_text()) == {"schema": SCHEMA, "schema_version": SCHEMA_VERSION}
 
 
 def test_a_folder_that_is_not_ours_is_left_untouched(tmp_path):

@@ -34,7 +34,7 @@ def parted(carried, layer):
     }
 
 
-def same(one, other, scale):
+def assert_same(one, other, scale):
     torch.testing.assert_close(one, other, rtol=0, atol=1e-10 * float(scale.abs().max()))
 
 
@@ -97,10 +97,10 @@ def test_terms_of_single_tokens_sum_to_those_of_their_stream(which, seed, option
     for layer in one.terms:
         tokens, rest = parted(one, layer)
         _, expected = parted(many, layer)
-        same(tokens, expected.pop("target" if stream == "decoder" else "input"), many.terms[layer])
+        assert_same(tokens, expected.pop("target" if stream == "decoder" else "input"), many.terms[layer])
         assert rest.keys() == expected.keys()
         for label, values in rest.items():
-            same(values, expected[label], many.terms[layer])
+            assert_same(values, expected[label], many.terms[layer])
 
 
 @settings(max_examples=12, deadline=None)
@@ -113,9 +113,9 @@ def test_terms_of_source_tokens_sum_to_what_the_decoder_takes_from_its_encoder(s
     for layer in cross.terms:
         sources, rest = parted(cross, layer)
         targets, expected = parted(decoder, layer)
-        same(sources, expected["source"], decoder.terms[layer])
-        same(rest["own"], targets, decoder.terms[layer])
-        same(rest["bias"], expected["bias"], decoder.terms[layer])
+        assert_same(sources, expected["source"], decoder.terms[layer])
+        assert_same(rest["own"], targets, decoder.terms[layer])
+        assert_same(rest["bias"], expected["bias"], decoder.terms[layer])
 
 
 @settings(max_examples=8, deadline=None)
@@ -126,8 +126,8 @@ def test_carrying_tokens_through_the_encoder_moves_only_its_biases(shape, seed, 
     state, carried = (carry(shape, "cross", ids, source=source, **options) for source in ("token", "carried"))
     for layer in state.terms:
         (before, rest), (after, others) = parted(state, layer), parted(carried, layer)
-        same(before + rest["bias"], after + others["bias"], state.terms[layer])
-        same(rest["own"], others["own"], state.terms[layer])
+        assert_same(before + rest["bias"], after + others["bias"], state.terms[layer])
+        assert_same(rest["own"], others["own"], state.terms[layer])
 
 
 def test_without_biases_in_the_encoder_its_tokens_hold_all_of_its_state():
@@ -138,7 +138,7 @@ def test_without_biases_in_the_encoder_its_tokens_hold_all_of_its_state():
         carry(shape, "cross", ids, source=source, gated="frozen", readout="residual") for source in ("token", "carried")
     )
     for layer in state.terms:
-        same(parted(state, layer)[0], parted(carried, layer)[0], state.terms[layer])
+        assert_same(parted(state, layer)[0], parted(carried, layer)[0], state.terms[layer])
     apart = (state.terms[2][:4] - carried.terms[2][:4]).norm()
     assert apart > 0.01 * state.terms[2][:4].norm()
 

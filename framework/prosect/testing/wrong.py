@@ -8,10 +8,22 @@ from typing import Any, Final
 
 from torch import Tensor, nn
 
+from prosect.errors import SelfTestError
+from prosect.model.load import LoadedModel
+from prosect.terms.selftest import self_test
 from prosect.vocab.architecture import Architecture, Attention, Experts, FeedForward, Norm, Projection, Stream
 
 # Large enough to be seen in any norm, whatever the family's own epsilon.
 WRONG_EPSILON: Final = 0.5
+
+
+def refusal(model: LoadedModel, architecture: Architecture) -> str | None:
+    """Return what the self-test says against a description of a model; None where it passes."""
+    try:
+        self_test(model, architecture)
+    except SelfTestError as error:
+        return str(error)
+    return None
 
 
 def with_wrong_norms(architecture: Architecture) -> Architecture:
