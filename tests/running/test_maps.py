@@ -220,7 +220,7 @@ def test_heads_have_maps_of_their_own_at_the_scopes_of_attention(tmp_path):
     norms = run(tmp_path / "norms", "bert", "attention_norms")
     assert ds["weighted_norm"].dims == ("scope", "layer", "head", "token", "source")
     np.testing.assert_allclose(ds["weighted_norm"].sel(scope="attn"), norms["weighted_norm"], rtol=1e-12)
-    with pytest.raises(UsageError, match="choose the scopes"):
+    with pytest.raises(UsageError, match="choose other 'scopes'"):
         run(tmp_path / "ff", "bert", "attention_maps", metrics=["weighted_norm"])
 
 
