@@ -85,4 +85,6 @@ def test_nodes_stand_in_the_order_of_their_names(writer, tmp_path, monkeypatch):
     monkeypatch.setattr(ResultFolder, "list_dir", backwards)
     with open_tree(tmp_path / "a.zarr") as tree:
         paths = [path for path, node in tree.subtree_with_keys if node.has_data]
+        assert list(tree["b/a"].data_vars) == ["dot", "norm", "spread", "terms"]
+        assert list(tree["b/a"].coords) == ["component", "layer", "sentence", "surprisal", "text"]
     assert paths == ["b/a", "m@2/a", "m@2/b", "m@10/b"]

@@ -21,7 +21,8 @@ def open_tree(path: Path, chunks: Chunks = None) -> xr.DataTree:
     """Open a store for reading; numbers are read when they are needed.
 
     It never relies on the collected metadata of the root, which a running process may be about to change, and
-    leaves out nodes whose allocation was cut short. Nodes stand in the order of their names, numbers in names by size.
+    leaves out nodes whose allocation was cut short. Nodes and variables stand in the order of their names, numbers
+    in names by size, and coordinates of axes before the others.
 
     Parameters
     ----------
@@ -51,8 +52,16 @@ def open_tree(path: Path, chunks: Chunks = None) -> xr.DataTree:
 
 def _sort(tree: xr.DataTree) -> None:
     """Bring nodes into one order: zarr finds the members of a group in the order in which the disk answers."""
+    import xarray as xr
+
     for node in tree.subtree:
         node.children = {name: node.children[name] for name in sorted(node.children, key=_by_number)}
+        found = node.to_dataset(inherit=False)
+        names = sorted(map(str, found.variables), key=lambda name: (name not in found.dims, _by_number(name)))
+        data = {name: found.variables[name] for name in names if name in found.data_vars}
+        sorted_ = xr.Dataset(data, {name: found.variables[name] for name in names if name in found.coords}, found.attrs)
+        sorted_.encoding = found.encoding
+        node.dataset = sorted_
 
 
 def _by_number(name: str) -> list[tuple[int, str]]:
