@@ -172,3 +172,11 @@ def test_every_installed_implementation_can_be_imported():
     declared = [declaration for kind in DECLARATIONS for declaration in registry.declarations(kind)]
     assert len(declared) > 10
     assert all(callable(implementation(declaration)) for declaration in declared)
+
+
+def test_what_an_installed_metric_produces_is_what_it_produces_by_default():
+    """Options of a first-party declaration are not checked for that, so the fields are compared with checked ones."""
+    metrics = [found for found in load_registry().declarations("metrics") if found.produces_for is not None]
+    assert len(metrics) > 10
+    wrong = [found.name for found in metrics if found.variables(found.options()) != found.produces]
+    assert wrong == []

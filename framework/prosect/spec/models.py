@@ -383,6 +383,6 @@ class Spec(Strict):
     corpora: dict[Name, CorpusSpec] = Field(min_length=1)
     analyses: dict[Name, AnalysisSpec] = Field(min_length=1)
     derived: dict[Name, DerivedSpec] = Field(default_factory=dict)
-    store: StoreSpec = StoreSpec()
-    compute: ComputeSpec = ComputeSpec()
+    store: StoreSpec = StoreSpec.model_construct()
+    compute: ComputeSpec = ComputeSpec.model_construct()
     data: str | None = None

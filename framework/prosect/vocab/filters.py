@@ -16,7 +16,7 @@ class Range(BaseModel):
         The ends.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     min: float | None = None
     max: float | None = None
