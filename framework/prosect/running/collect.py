@@ -259,7 +259,10 @@ class Collector:
         if name not in self._buffers:
             whole = (*shape[:token], self._unit.stop - self._unit.start, *shape[token + 1 :])
             leading = (*((len(self._scopes),) if self._work.scoped else ()), len(self._layers))
-            self._buffers[name] = like.new_full((*leading, *whole), _nothing(like))
+            # Vectors of every token come at every layer; touching so much memory twice would take its time.
+            complete = name == TERMS and not self._work.scoped
+            shape = (*leading, *whole)
+            self._buffers[name] = like.new_empty(shape) if complete else like.new_full(shape, _nothing(like))
         return self._buffers[name]
 
     def _targets(self, device: torch.device) -> Tensor:

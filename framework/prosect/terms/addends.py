@@ -166,7 +166,11 @@ class Addends:
         """Book vectors under the labels of their sites, and the bias under its own."""
         labels = [self.rules.book(site) for site in sites]
         offset = self.rules.book(Site("bias", seen.number, part=sites[0].kind))
-        addend = DenseTerms.zeros(tuple(dict.fromkeys([*labels, offset])), vectors[0])
+        names = tuple(dict.fromkeys([*labels, offset]))
+        if len(names) == len(labels) + 1:
+            last = torch.zeros_like(vectors[0]) if bias is None else bias.expand_as(vectors[0])
+            return DenseTerms(names, torch.stack([*vectors, last]))
+        addend = DenseTerms.zeros(names, vectors[0])
         for label, vector in zip(labels, vectors, strict=True):
             addend.add(label, vector)
         if bias is not None:

@@ -177,14 +177,17 @@ class OnceTerms:
 
     def _joined(self, make: Callable[[Booked], Tensor], rest: Tensor, nothing: Tensor | None = None) -> Tensor:
         """Put what is made of every part in its place; labels that nothing is booked under get ``nothing``, or 0."""
-        out = rest.new_zeros(len(self.labels), *rest.shape[1:])
-        if nothing is not None:
-            out += nothing
+        out = rest.new_empty(len(self.labels), *rest.shape[1:])
+        missing = set(range(len(self.labels)))
         for place, values in zip(self._places(self.rest.components), rest, strict=True):
             out[place] = values
+            missing.discard(place)
         for part in self.parts:
             (first, *_) = self._places(part.labels[:1])
             out[first : first + len(part.labels)] = make(part)
+            missing.difference_update(range(first, first + len(part.labels)))
+        for place in missing:
+            out[place] = 0 if nothing is None else nothing
         return out
 
     def _places(self, labels: tuple[Component, ...]) -> Iterator[int]:
