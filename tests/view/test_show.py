@@ -7,6 +7,8 @@ import re
 
 import pytest
 
+import prosect
+
 from prosect.errors import StoreError
 from prosect.store.store import Store
 from prosect.view.show import as_json, show, size
@@ -59,3 +61,18 @@ def test_what_is_no_store_is_a_clear_error(tmp_path):
 )
 def test_bytes_in_words(number, text):
     assert size(number) == text
+
+
+def test_a_variable_called_sentences_is_no_node_of_sentences(tmp_path):
+    """Derived metrics count sentences; encoder-decoders have a node of that name."""
+    config = {"model_type": "bert", "hidden_size": 24, "num_hidden_layers": 1, "num_attention_heads": 4}
+    spec = {
+        "prosect": 1,
+        "models": {"m": {"init": "random", "config": {**config, "intermediate_size": 40, "vocab_size": 60}}},
+        "corpora": {"c": {"kind": "inline", "sentences": [[1, 2, 3], [4, 5]]}},
+        "analyses": {"maps": {"corpus": "c", "decomposition": "attention_maps", "metrics": ["norm"]}},
+        "derived": {"change": {"name": "map_change", "of": "m/maps"}},
+    }
+    assert "sentences" in prosect.run(spec, tmp_path / "a.zarr", quiet=True)["derived/change"].data_vars
+    assert [node["path"] for node in as_json(tmp_path / "a.zarr")["nodes"]] == ["derived/change", "m/maps"]
+    assert "  the same for all: model, run" in show(tmp_path / "a.zarr")

@@ -45,7 +45,7 @@ def _node(node: NodeSummary) -> Iterator[str]:
     for name, dims, dtype, bytes_ in rows:
         yield f"  {name:<{widths[0]}}  {dims:<{widths[1]}}  {dtype:<{widths[2]}}  {bytes_:>{widths[3]}}"
     for dims, names in _by_dims(node.coordinates).items():
-        yield f"  on {dims}: {', '.join(names)}"
+        yield f"  on {dims}: {', '.join(names)}" if dims else f"  the same for all: {', '.join(names)}"
 
 
 def _state(node: NodeSummary) -> str:

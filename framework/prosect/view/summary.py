@@ -94,7 +94,9 @@ def summarise(store: Path) -> StoreSummary:
 def _streams(store: Path, record: StepRecord) -> Iterator[str]:
     """Streams of a step, then its other nodes."""
     yield from record.units
-    if (store / record.node / SENTENCES / "zarr.json").is_file():
+    own = store / record.node / SENTENCES
+    # A variable may have that name, too.
+    if (own / "zarr.json").is_file() and _metadata(own)["node_type"] == "group":
         yield SENTENCES
 
 
