@@ -8,7 +8,6 @@ import re
 import pytest
 
 import prosect
-
 from prosect.errors import StoreError
 from prosect.store.store import Store
 from prosect.view.show import as_json, show, size
