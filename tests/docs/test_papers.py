@@ -37,7 +37,7 @@ SEQUENCE = {"input_ids": [101, 7592, 102, 2088, 102], "token_type_ids": [0, 0, 0
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Make files of the formats that specs/papers/README.md describes."""
     folder = tmp_path_factory.mktemp("data")
-    for name in ("europarl.en", "tatoeba.rus", "tatoeba.eng", "sst2.txt", "enwik.txt"):
+    for name in ("europarl.en", "tatoeba.rus", "tatoeba.eng", "sst2.txt", "enwik.txt", "enwik_pieces.txt", "sts.txt"):
         (folder / name).write_text("one line .\nand another .\n", encoding="utf-8")
     for name, record in RECORDS.items():
         (folder / name).write_text(json.dumps(record) + "\n", encoding="utf-8")
