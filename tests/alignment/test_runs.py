@@ -12,6 +12,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
 import prosect
+from prosect.testing.models import SHAPES
 from prosect_plugins.alignment.links import parse_pharaoh
 from support.models import FAMILIES
 
@@ -144,3 +145,22 @@ def test_a_table_of_frequencies_is_joined_by_its_key(tree):
     ranks = [n // 3 if n % 3 == 0 and 0 < n < 120 else 40 for n in cross.source_token_id.values.tolist()]
     theirs = spearmanr(norms, ranks).statistic
     assert tree["derived/ranked"].frequency_correlation.item() == pytest.approx(theirs, abs=1e-6)
+
+
+def test_members_of_a_matrix_are_aligned_together(tmp_path):
+    """Their maps keep the coordinates of the encoder's tokens, on which no variable stands."""
+    config = SHAPES["marian"]
+    spec = {
+        "prosect": 1,
+        "models": {"m": {"init": "random", "config": config, "matrix": {"seed": [1, 2]}}},
+        "corpora": {"c": {"kind": "inline", "sentences": [[1, 2, 3], [4, 5]], "targets": [[6, 7], [8, 9, 10]]}},
+        "analyses": {"a": {"corpus": "c", "decomposition": "attention_norms", "metrics": ["attention_norm"]}},
+        "derived": {
+            "both": {"name": "word_alignment", "of": "m/a/cross"},
+            "one": {"name": "word_alignment", "of": "m@2/a/cross"},
+        },
+    }
+    tree = prosect.run(spec, tmp_path / "out.zarr", quiet=True)
+    both, one = tree["derived/both"].ds, tree["derived/one"].ds
+    assert list(both.model.values) == ["m@1", "m@2"]
+    assert both.links.sel(model="m@2").values.tolist() == one.links.values.tolist()

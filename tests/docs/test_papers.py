@@ -30,6 +30,19 @@ RECORDS = {
     "semcor.jsonl": {"words": ["a", "light"], "lemma": ["", "light"], "sense": ["", "light.n.01"]},
     "wnut16.jsonl": {"words": ["in", "Rome"], "entity": ["O", "B-LOC"], "split": "train"},
 }
+TEXTS = (
+    *("europarl.en", "tatoeba.rus", "tatoeba.eng", "sst2.txt", "enwik.txt", "enwik_pieces.txt", "sts.txt"),
+    *("wikipedia.txt", "rwth.de", "rwth.en"),
+)
+TABLES = {
+    "ranks.csv": "token_id,rank\n101,1\n",
+    "pairs.csv": "query,source,label\na,line,noun phrase\n",
+    "rwth.talp": "1-1 2p2\n1-1\n",
+}
+CHECKPOINTS = (
+    *(f"rus-eng-s{seed}/step{step}" for seed in (0, 1) for step in (1000, 2000)),
+    *(f"de-en-{seed}" for seed in (2253, 5498, 9819, 9240, 2453)),
+)
 SEQUENCE = {"input_ids": [101, 7592, 102, 2088, 102], "token_type_ids": [0, 0, 0, 1, 1]}
 
 
@@ -37,12 +50,14 @@ SEQUENCE = {"input_ids": [101, 7592, 102, 2088, 102], "token_type_ids": [0, 0, 0
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Make files of the formats that specs/papers/README.md describes."""
     folder = tmp_path_factory.mktemp("data")
-    for name in ("europarl.en", "tatoeba.rus", "tatoeba.eng", "sst2.txt", "enwik.txt", "enwik_pieces.txt", "sts.txt"):
+    for name in TEXTS:
         (folder / name).write_text("one line .\nand another .\n", encoding="utf-8")
     for name, record in RECORDS.items():
         (folder / name).write_text(json.dumps(record) + "\n", encoding="utf-8")
     (folder / "wikipedia.jsonl").write_text(json.dumps(SEQUENCE) + "\n", encoding="utf-8")
-    for checkpoint in ("rus-eng-s0/step1000", "rus-eng-s0/step2000", "rus-eng-s1/step1000", "rus-eng-s1/step2000"):
+    for name, table in TABLES.items():
+        (folder / name).write_text(table, encoding="utf-8")
+    for checkpoint in CHECKPOINTS:
         (folder / checkpoint).mkdir(parents=True)
         (folder / checkpoint / "config.json").write_text(json.dumps(MARIAN), encoding="utf-8")
     return folder

@@ -57,8 +57,6 @@ def member(tree: xr.DataTree, path: str) -> xr.Dataset:
     ``model``, ``run`` (its name before ``@``), the values of the matrix, and ``step`` where one of them says it.
     """
     dataset = dict(tree.subtree_with_keys)[path].to_dataset(inherit=False)
-    # A store is read in parallel, so that its variables come in any order.
-    dataset = dataset[sorted(map(str, dataset.data_vars))]
     name = dataset.attrs.get("model")
     if not isinstance(name, str):
         return dataset
