@@ -147,12 +147,12 @@ def test_a_table_of_frequencies_is_joined_by_its_key(tree):
     assert tree["derived/ranked"].frequency_correlation.item() == pytest.approx(theirs, abs=1e-6)
 
 
-def test_members_of_a_matrix_are_aligned_together(tmp_path):
-    """Their maps keep the coordinates of the encoder's tokens, on which no variable stands."""
-    config = SHAPES["marian"]
+@pytest.fixture(scope="module")
+def two(tmp_path_factory):
+    """Two members of a matrix on sentences of ids, whose tokens belong to no words."""
     spec = {
         "prosect": 1,
-        "models": {"m": {"init": "random", "config": config, "matrix": {"seed": [1, 2]}}},
+        "models": {"m": {"init": "random", "config": SHAPES["marian"], "matrix": {"seed": [1, 2]}}},
         "corpora": {"c": {"kind": "inline", "sentences": [[1, 2, 3], [4, 5]], "targets": [[6, 7], [8, 9, 10]]}},
         "analyses": {"a": {"corpus": "c", "decomposition": "attention_norms", "metrics": ["attention_norm"]}},
         "derived": {
@@ -160,7 +160,17 @@ def test_members_of_a_matrix_are_aligned_together(tmp_path):
             "one": {"name": "word_alignment", "of": "m@2/a/cross"},
         },
     }
-    tree = prosect.run(spec, tmp_path / "out.zarr", quiet=True)
-    both, one = tree["derived/both"].ds, tree["derived/one"].ds
+    return prosect.run(spec, tmp_path_factory.mktemp("two") / "out.zarr", quiet=True)
+
+
+def test_members_of_a_matrix_are_aligned_together(two):
+    """Their maps keep the coordinates of the encoder's tokens, on which no variable stands."""
+    both, one = two["derived/both"].ds, two["derived/one"].ds
     assert list(both.model.values) == ["m@1", "m@2"]
-    assert both.links.sel(model="m@2").values.tolist() == one.links.values.tolist()
+    np.testing.assert_allclose(both.mean_norm.sel(model="m@2"), one.mean_norm, rtol=1e-6)
+
+
+def test_sentences_without_words_have_no_links(two):
+    one = two["derived/one"].ds
+    assert one.source_words.values.tolist() == one.target_words.values.tolist() == [0, 0]
+    assert set(one.links.values.ravel()) == {""}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -130,6 +131,6 @@ def _words(maps: StoredMaps, options: WordAlignmentOptions) -> tuple[IntArray, I
 
 def _as_text(links: npt.NDArray[np.bool_]) -> npt.NDArray[Any]:
     """Write every alignment of a sentence pair as a line: an array of text, shape (*map)."""
-    flat = links.reshape(-1, *links.shape[-2:])
+    flat = links.reshape(math.prod(links.shape[:-2]), *links.shape[-2:])
     lines = [pharaoh((int(source), int(target)) for target, source in np.argwhere(one)) for one in flat]
     return np.array(lines, dtype=np.dtypes.StringDType()).reshape(links.shape[:-2])

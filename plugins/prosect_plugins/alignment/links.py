@@ -78,7 +78,9 @@ def parse_line(line: str, notation: Notation) -> Links:
             raise UsageError(f"{text!r} is no link of a {notation.format} alignment")
         a, b = int(found[1]) - notation.start, int(found[3]) - notation.start
         if min(a, b) < 0:
-            raise UsageError(f"{text!r} names a word before word {notation.start}, the first one: say with 'gold_first' where they start")
+            raise UsageError(
+                f"{text!r} names a word before word {notation.start}, the first one: say with 'gold_first' where they start"
+            )
         link = (a, b) if notation.order == "source-target" else (b, a)
         possible.add(link)
         if found[2] == "-":
