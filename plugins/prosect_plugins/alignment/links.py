@@ -79,7 +79,7 @@ def parse_line(line: str, notation: Notation) -> Links:
         a, b = int(found[1]) - notation.start, int(found[3]) - notation.start
         if min(a, b) < 0:
             raise UsageError(
-                f"{text!r} names a word before word {notation.start}, the first one: say with 'gold_first' where words start"
+                f"{text!r} names a word before word {notation.start}, the first: set 'gold_first' to where words start"
             )
         link = (a, b) if notation.order == "source-target" else (b, a)
         possible.add(link)
