@@ -342,6 +342,12 @@ class TestLinearMapOfAttention(AccumulatorTests):
     options: ClassVar = {"sublayer": "attention", "average": "variance", "group": "class", "parts": 3}
 
 
+@pytest.mark.slow
+class TestLinearMapOfBlockUpdates(AccumulatorTests):
+    metric = "linear_map_r2"
+    options: ClassVar = {"sublayer": "block_update", "average": "variance"}
+
+
 class TestDispersion(AccumulatorTests):
     metric = "dispersion"
 

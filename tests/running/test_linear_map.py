@@ -71,6 +71,52 @@ def test_of_attention_and_by_selection():
     assert (found.linear_map_r2.sel(layer=slice(1, None)) > 0).all()
 
 
+def hidden_states(module) -> list[np.ndarray]:
+    """Run the rows one by one, and keep the hidden state before every block and behind it."""
+    found = []
+    blocks = module.base_model.h if hasattr(module.base_model, "h") else module.base_model.encoder.layer
+    for block in blocks:
+        found.append([])
+        pairs = found[-1]
+        block.register_forward_hook(
+            lambda _, args, out, pairs=pairs: pairs.append(
+                torch.stack([args[0][0], (out[0] if isinstance(out, tuple) else out)[0]]).detach().numpy()
+            )
+        )
+    with torch.no_grad():
+        for row in ROWS:
+            module(torch.tensor([row]))
+    return [np.concatenate(pairs, axis=1) for pairs in found]
+
+
+def linearity(read: np.ndarray, written: np.ndarray) -> float:
+    """One minus the squared distance of clouds of norm 1 that is left by the best linear map, by its definition."""
+    read, written = read - read.mean(axis=0), written - written.mean(axis=0)
+    read, written = read / np.linalg.norm(read), written / np.linalg.norm(written)
+    fitted = read @ np.linalg.lstsq(read, written, rcond=1e-10)[0]
+    return float(1 - np.square(fitted - written).sum())
+
+
+@pytest.mark.parametrize("family", ["bert", "gpt2"])
+def test_from_layer_to_layer_it_is_the_linearity_score(family):
+    """Of the block and of what it adds, also of the last one, behind which a final norm stands."""
+    module = random_module(family).double()
+    metrics = {
+        which: prosect.decompose(
+            module,
+            None,
+            ROWS,
+            metrics=[{"name": "linear_map_r2", "sublayer": which, "average": "variance"}],
+            terms=False,
+        ).linear_map_r2
+        for which in ("block", "block_update")
+    }
+    for layer, (before, behind) in enumerate(hidden_states(module), start=1):
+        np.testing.assert_allclose(metrics["block"].sel(layer=layer), linearity(before, behind), rtol=1e-8)
+        expected = linearity(before, behind - before)
+        np.testing.assert_allclose(metrics["block_update"].sel(layer=layer), expected, rtol=1e-8)
+
+
 def test_a_model_without_a_description_is_refused():
     with pytest.raises(SpecError, match="looks at the sub-layers"):
         prosect.decompose(random_module("bert"), None, ROWS, "none", metrics=["linear_map_r2"])

@@ -30,6 +30,10 @@ class SublayerView:
     capture: BlockCapture
     pick: Callable[[Tensor], Tensor]
 
+    def states(self) -> tuple[Tensor, Tensor]:
+        """Hidden state before and behind the block (before a final norm), shapes (*token, hidden)."""
+        return self.pick(self.capture.inputs[""]), self.pick(self.capture.outputs[""])
+
     def pair(self, kind: Kind) -> tuple[Tensor, Tensor] | None:
         """Input and output (biases included, before any norm behind it) of the first sub-layer of a kind.
 

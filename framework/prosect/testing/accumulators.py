@@ -217,10 +217,11 @@ def small_block(states: Tensor) -> SublayerView:
     feed_forward = FeedForward(path="mlp", up=Projection(path="up"), down=Projection(path="down"), activation="gelu")
     stages = tuple(Stage(branches=(Branch(sublayer=one),)) for one in (attention, feed_forward))
     outputs = {
+        "": states + states.relu(),
         attention.writes: states @ states.new_ones(HIDDEN, HIDDEN).triu(),
         feed_forward.writes: states.relu() + states.square(),
     }
-    capture = BlockCapture(1, {attention.reads: states, feed_forward.reads: states}, outputs)
+    capture = BlockCapture(1, {"": states, attention.reads: states, feed_forward.reads: states}, outputs)
     return SublayerView(Block(path="", stages=stages), capture, lambda captured: captured)
 
 

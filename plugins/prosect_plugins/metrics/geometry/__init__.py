@@ -200,14 +200,14 @@ def _neighbour_metrics() -> list[MetricDeclaration]:
 def _linear_map() -> MetricDeclaration:
     return accumulator_metric(
         "linear_map_r2",
-        "How much of what a sub-layer writes is a linear map of what it reads (R^2 of least squares).",
+        "How much of what a sub-layer or block writes is a linear map of what it reads (R^2 of least squares).",
         f"{HOME}.linear_map:LinearMap",
         LinearMapOptions,
         linear_map_variables,
         requires=frozenset({"sublayers"}),
         footprint=linear_map_footprint,
         undefined="NaN at the embeddings, and where the block has no such sub-layer or nothing is counted",
-        references=("Mickus, Paperno & Constant 2022, figure 2",),
+        references=("Mickus, Paperno & Constant 2022, figure 2", "Razzhigaev et al. 2024 (ACL)"),
     )
 
 

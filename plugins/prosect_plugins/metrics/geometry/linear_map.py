@@ -1,4 +1,4 @@
-"""`linear_map_r2`: least squares from what a sub-layer reads to what it writes, from joint second moments.
+"""`linear_map_r2`: least squares from what a sub-layer or block reads to what it writes, from joint second moments.
 
 With centred sums S over tokens: B = S_xx^+ S_xy, and of output coordinate j R^2_j = 1 - (S_yy - S_yx B)_jj / (S_yy)_jj.
 """
@@ -11,9 +11,9 @@ from typing import Final
 import numpy as np
 import torch
 
-from prosect.api.tensors import Axis, Context, Float, Reading, State, Tensor, Values
+from prosect.api.tensors import Axis, Context, Float, Reading, State, SublayerView, Tensor, Values
 from prosect_plugins.metrics.geometry.cells import cells_of
-from prosect_plugins.metrics.geometry.linear_map_options import LinearMapOptions
+from prosect_plugins.metrics.geometry.linear_map_options import LinearMapOptions, Mapped
 from prosect_plugins.metrics.geometry.moments import Moments, MomentsByCell
 
 NAME: Final = "linear_map_r2"
@@ -21,7 +21,7 @@ EPSILON: Final = float(np.finfo(np.float64).eps)
 
 
 class LinearMap:
-    """R^2 of the linear map from the input of a sub-layer to its output, in sample and held out."""
+    """R^2 of the linear map from the input of a sub-layer or block to its output, in sample and held out."""
 
     def __init__(self, options: LinearMapOptions, context: Context) -> None:
         self._options = options
@@ -32,9 +32,10 @@ class LinearMap:
         self._rounding = float(torch.finfo(context.setting.dtype).eps)
 
     def update(self, reading: Reading) -> None:
-        """Take in inputs and outputs of the sub-layer behind which a reading stands."""
-        pair = None if reading.sublayers is None else reading.sublayers.pair(self._options.sublayer)
-        if pair is None or reading.layer == 0:
+        """Take in inputs and outputs of the block behind which a reading stands, or of a sub-layer of it."""
+        view = reading.sublayers
+        pair = None if view is None or reading.layer == 0 else pair_of(view, self._options.sublayer)
+        if pair is None:
             return
         read, written = (part.flatten(0, -2).double() for part in pair)
         self._width = read.shape[-1]
@@ -88,6 +89,16 @@ class LinearMap:
         # The fitted map goes through the means of the tokens that it was fitted to.
         left = left + scored.count * (shift[width:] - shift[:width] @ weights).square()
         return score(left, yy, uniform=self._options.average == "uniform")
+
+
+def pair_of(view: SublayerView, sublayer: Mapped) -> tuple[Tensor, Tensor] | None:
+    """Return what the map is from, and to; None where the block has no such sub-layer."""
+    if sublayer == "block":
+        return view.states()
+    if sublayer == "block_update":
+        before, behind = view.states()
+        return before, behind - before
+    return view.pair(sublayer)
 
 
 def least_squares(

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Final, Literal
 
 from pydantic import Field
 
 from prosect.api import Footprint, Sizes, Variable
 from prosect_plugins.metrics.geometry.options import TokenOptions, axis_lengths, number_of_cells, spread
+
+#: What a linear map is put in the place of, and how the name of the variable calls it.
+Mapped = Literal["feed_forward", "attention", "cross_attention", "block", "block_update"]
+PLACES: Final[Mapping[Mapped, str]] = {
+    "feed_forward": "the feed_forward sub-layer",
+    "attention": "the attention sub-layer",
+    "cross_attention": "the cross_attention sub-layer",
+    "block": "the block",
+    "block_update": "what the block adds to the hidden state",
+}
 
 
 class LinearMapOptions(TokenOptions):
@@ -16,7 +27,10 @@ class LinearMapOptions(TokenOptions):
     Attributes
     ----------
     sublayer
-        Kind of the sub-layer; of several in a block the first one.
+        Kind of the sub-layer; of several in a block the first one. ``block``: the whole block, from the hidden state
+        before it to the one behind it (before a final norm), and ``block_update``, to what it adds: their difference.
+        With ``average: variance`` these are the linearity scores of Razzhigaev et al. (2024, Your Transformer is
+        Secretly Linear), who take out the residual connection by the latter.
     average
         ``uniform``: the mean of the R^2 of all coordinates of the output, as scikit-learn scores and the paper has it;
         ``variance``: each weighted by its variance, so one minus the share of all variance that is left.
@@ -25,16 +39,16 @@ class LinearMapOptions(TokenOptions):
         value ``_held_out``. The value itself is scored on the tokens that it is fitted to, as in the paper.
     """
 
-    sublayer: Literal["feed_forward", "attention", "cross_attention"] = "feed_forward"
+    sublayer: Mapped = "feed_forward"
     average: Literal["uniform", "variance"] = "uniform"
     parts: int = Field(default=5, ge=2)
 
 
 def linear_map_variables(options: LinearMapOptions) -> tuple[Variable, ...]:
     """Variables of `linear_map_r2`."""
-    name, kind = "linear_map_r2", options.sublayer
+    name, place = "linear_map_r2", PLACES[options.sublayer]
     found = (
-        Variable(name=name, dims=(), long_name=f"R^2 of a linear map in place of the {kind} sub-layer"),
+        Variable(name=name, dims=(), long_name=f"R^2 of a linear map in place of {place}"),
         Variable(name=f"{name}_held_out", dims=(), long_name="R^2 on sentences that the map was not fitted to"),
         Variable(name=f"{name}_n_used", dims=(), long_name="tokens counted", dtype="int64"),
     )
