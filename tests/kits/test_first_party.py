@@ -331,23 +331,6 @@ class TestLabelOverlap(AccumulatorTests):
     options: ClassVar = {"neighbours": 3, "to": "label", "label": "class", "error": "batches", "blocks": 2}
 
 
-class TestLinearMap(AccumulatorTests):
-    metric = "linear_map_r2"
-    options: ClassVar = {"sublayer": "feed_forward", "selection": ["all", "no_first"]}
-
-
-@pytest.mark.slow
-class TestLinearMapOfAttention(AccumulatorTests):
-    metric = "linear_map_r2"
-    options: ClassVar = {"sublayer": "attention", "average": "variance", "group": "class", "parts": 3}
-
-
-@pytest.mark.slow
-class TestLinearMapOfBlockUpdates(AccumulatorTests):
-    metric = "linear_map_r2"
-    options: ClassVar = {"sublayer": "block_update", "average": "variance"}
-
-
 class TestDispersion(AccumulatorTests):
     metric = "dispersion"
 
