@@ -38,6 +38,11 @@ class TestScaling:
 class TestPairs:
     SCORE = xr.Dataset({"bleu": ("step", RNG.random(12).cumsum())}, {"step": 100 * np.arange(1, 13)})
 
+    def test_a_score_may_be_read_from_a_store_when_it_is_needed(self):
+        lazy = prosect.derive("pair_correlation", curve().chunk(), self.SCORE.chunk(), against="bleu", pairs="all")
+        plain = prosect.derive("pair_correlation", curve(), self.SCORE, against="bleu", pairs="all")
+        xr.testing.assert_allclose(lazy.pair_correlation, plain.pair_correlation)
+
     def test_all_pairs_correlate_as_counted_by_hand(self):
         found = prosect.derive("pair_correlation", curve(), self.SCORE, against="bleu", pairs="all")
         first, second = np.triu_indices(12, 1)
@@ -151,3 +156,14 @@ class TestWarping:
     def test_one_run_is_no_pair(self):
         with pytest.raises(UsageError, match="there is only one run, 'r'"):
             prosect.derive("dynamic_time_warping", curve())
+
+
+def test_labels_of_terms_may_be_text_as_a_store_gives_it():
+    """Variable-width text, which NumPy casts to no other kind."""
+    labels = np.array(["input", "bias"], dtype=np.dtypes.StringDType())
+    curves = xr.DataArray(
+        np.arange(8.0).reshape(4, 2) ** 2, {"component": labels}, dims=("step", "component"), name="mean"
+    )
+    found = prosect.derive("pair_differences", curves, pairs="lag")
+    assert [str(label) for label in found.component.values] == ["input", "bias", "l1"]
+    np.testing.assert_array_equal(found.sel(component="l1"), abs(curves.diff("step")).sum("component"))

@@ -59,7 +59,7 @@ def pair_correlation(datasets: Sequence[xr.Dataset], options: PairCorrelationOpt
     items = _scaled(_Items(dataset, over, {n: a for n, a in arrays.items() if n != options.against}), options)
     for table in tables:
         dataset = join(dataset, table)
-    (score,) = chosen(dataset, [options.against], (over,)).values()
+    (score,) = (found.compute() for found in chosen(dataset, [options.against], (over,)).values())
     # Items without a score would only thin out the draws.
     known = score.notnull().any([dim for dim in score.dims if dim != over]).values
     items, score = items.kept(np.flatnonzero(known)), score.isel({over: np.flatnonzero(known)})
@@ -123,7 +123,7 @@ def _differences(array: xr.DataArray, over: str, pairs: np.ndarray, options: Pai
     if dim not in found.coords:
         found = found.assign_coords({dim: np.arange(found.sizes[dim])})
     total = size.sum(dim, skipna=False).expand_dims({dim: [L1]})
-    labelled = found.assign_coords({dim: found[dim].values.astype(str).astype(object)})
+    labelled = found.assign_coords({dim: [str(label) for label in found[dim].values.tolist()]})
     return xr.concat([labelled, total], dim, coords="minimal", compat="override").transpose(*found.dims)
 
 
