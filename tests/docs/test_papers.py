@@ -38,6 +38,7 @@ TABLES = {
     "ranks.csv": "token_id,rank\n101,1\n",
     "pairs.csv": "query,source,label\na,line,noun phrase\n",
     "rwth.talp": "1-1 2p2\n1-1\n",
+    "comet.csv": "run,step,sentence,comet\ns0,2000,0,0.5\ns0,2000,1,0.25\n",
 }
 CHECKPOINTS = (
     *(f"rus-eng-s{seed}/step{step}" for seed in (0, 1) for step in (1000, 2000)),
