@@ -22,7 +22,7 @@ from prosect.results.provenance import PACKAGES, package_versions
 from prosect.results.tables import read_table
 from prosect.spec.messages import problems_of
 from prosect.spec.places import Document
-from prosect.store.reading import open_tree
+from prosect.store.reading import open_nodes
 from prosect.store.store import Store
 from prosect.view.members import member, stack_members
 
@@ -55,9 +55,9 @@ def compute(step: DerivedStep, store: Store) -> bool:
         if before.digest == digest(config):
             return False
         raise StoreError(f"{store.path}: holds another {step.node}; --replace {step.node} computes it again")
-    with open_tree(store.path, chunks={}) as tree:
+    with open_nodes(store.path, step.nodes) as nodes:
         tables = [read_table(table.file, table.spec).assign_attrs(node=table.name) for table in step.tables]
-        datasets = [*_inputs(step, tree), *tables]
+        datasets = [*_inputs(step, nodes), *tables]
         found = _derive(step.metric.declaration, datasets, step.metric.options, step.node)
         attrs = {
             "derived": config["metric"],
@@ -112,22 +112,22 @@ def derive(
     return _as_array(declaration, found) if arrays else found
 
 
-def _inputs(step: DerivedStep, tree: xr.DataTree) -> Iterator[xr.Dataset]:
+def _inputs(step: DerivedStep, nodes: Mapping[str, xr.Dataset]) -> Iterator[xr.Dataset]:
     together = step.metric.declaration.members == "stacked"
     for found in step.inputs:
-        members = [_node(tree, node) for node in found.nodes]
+        members = [_node(nodes, node) for node in found.nodes]
         if found.several and together:
             yield stack_members(members).assign_attrs(node=found.reference)
         else:
             yield from (one.assign_attrs(node=node) for one, node in zip(members, found.nodes, strict=True))
 
 
-def _node(tree: xr.DataTree, node: str) -> xr.Dataset:
-    if node not in dict(tree.subtree_with_keys):
+def _node(nodes: Mapping[str, xr.Dataset], node: str) -> xr.Dataset:
+    if node not in nodes:
         raise StoreError(
             f"the store has no node {node}; recompute its step with --replace {'/'.join(node.split('/')[:2])}"
         )
-    return member(tree, node)
+    return member(nodes[node])
 
 
 def _derive(

@@ -45,18 +45,18 @@ def stack(store: str | Path | xr.DataTree, reference: str) -> xr.Dataset:
     paths = [path for path in _leaves(tree) if _fits(path, reference)]
     if not paths:
         raise UsageError(f"no node fits {reference!r}; there are {', '.join(_leaves(tree))}")
-    found = [member(tree, path) for path in paths]
+    nodes = dict(tree.subtree_with_keys)
+    found = [member(nodes[path].to_dataset(inherit=False)) for path in paths]
     if all(STEP in dataset.coords for dataset in found):
         found.sort(key=lambda dataset: int(dataset.coords[STEP]))
     return stack_members(found)
 
 
-def member(tree: xr.DataTree, path: str) -> xr.Dataset:
-    """Read one node, with what tells its model from others as scalar coordinates.
+def member(dataset: xr.Dataset) -> xr.Dataset:
+    """Give a node what tells its model from others, as scalar coordinates.
 
     ``model``, ``run`` (its name before ``@``), the values of the matrix, and ``step`` where one of them says it.
     """
-    dataset = dict(tree.subtree_with_keys)[path].to_dataset(inherit=False)
     name = dataset.attrs.get("model")
     if not isinstance(name, str):
         return dataset
