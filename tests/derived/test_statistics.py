@@ -164,3 +164,12 @@ def test_plain_arrays_without_a_name_or_a_coordinate_will_do(name, number, optio
     assert "variable" not in found.dims
     assert found.name == ("mean" if name == "summary" else name)
     assert found.notnull().any()
+
+
+def test_a_cell_without_values_is_undefined_whatever_stands_in_the_first():
+    """Layer 0 has no norm of attention: its distances are NaN, and its neighbours are tested all the same."""
+    values = xr.DataArray([[1.0, 2.0, 5.0], [np.nan] * 3], dims=("layer", "pair"), name="distance")
+    labelled = values.assign_coords(kind=("pair", ["a", "a", "b"]))
+    for name in ("permutation_test", "mann_whitney"):
+        found = prosect.derive(name, labelled, first={"kind": "a"})
+        assert np.isnan(found.values).tolist() == [False, True]

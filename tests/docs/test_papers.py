@@ -42,6 +42,7 @@ TABLES = {
 }
 CHECKPOINTS = (
     *(f"rus-eng-s{seed}/step{step}" for seed in (0, 1) for step in (1000, 2000)),
+    *(f"mul-eng/step{step}" for step in (1000, 2000)),
     *(f"de-en-{seed}" for seed in (2253, 5498, 9819, 9240, 2453)),
 )
 SEQUENCE = {"input_ids": [101, 7592, 102, 2088, 102], "token_type_ids": [0, 0, 0, 1, 1]}

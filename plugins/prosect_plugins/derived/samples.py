@@ -171,5 +171,7 @@ def _by_cell(test: Test, first: xr.DataArray, second: xr.DataArray, number: int)
         input_core_dims=[[_VALUE], [_OTHER]],
         output_core_dims=[()] * number,
         vectorize=True,
+        # Else the first cell would settle that counts are whole, and a cell without values could not be NaN.
+        output_dtypes=[np.float64] * number,
     )
     return found if isinstance(found, tuple) else (found,)
