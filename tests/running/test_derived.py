@@ -231,3 +231,11 @@ def test_a_notebook_that_derives_loads_no_torch(tmp_path: Path):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_means_of_nothing_are_undefined_without_a_warning(source, tmp_path):
+    """Layer 0 has no term of attention, so its cosine is NaN at every token; warnings are errors in tests."""
+    source["analyses"]["a"]["metrics"] = ["cosine"]
+    source["derived"] = {"means": {"name": "summary", "of": "m@1/a"}}
+    tree = prosect.run(source, tmp_path / "out.zarr", quiet=True)
+    assert np.isnan(tree["derived/means"].ds["mean"].sel(layer=0, component="attention")).all()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, cast
 
@@ -140,7 +141,10 @@ def _derive(
             raise UsageError(f"{what}: {declaration.name!r} needs the variable {missing[0]!r}; there are {there}")
     function = cast("DeriveFunction", implementation(declaration))
     try:
-        found = function(datasets, options)
+        with warnings.catch_warnings():
+            # What is undefined is NaN, as declared; arrays that are read in parts warn from threads of their own.
+            warnings.filterwarnings("ignore", "(invalid value|divide by zero) encountered", RuntimeWarning)
+            found = function(datasets, options)
     except UsageError as error:
         raise UsageError(f"{what}: {error}") from error
     return _described(declaration, options, found, what)
