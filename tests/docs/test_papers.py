@@ -32,7 +32,7 @@ RECORDS = {
 }
 TEXTS = (
     *("europarl.en", "tatoeba.rus", "tatoeba.eng", "sst2.txt", "enwik.txt", "enwik_pieces.txt", "sts.txt"),
-    *("wikipedia.txt", "rwth.de", "rwth.en"),
+    *("wikipedia.txt", "rwth.de", "rwth.en", "conll.txt"),
 )
 TABLES = {
     "ranks.csv": "token_id,rank\n101,1\n",
@@ -56,7 +56,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / name).write_text("one line .\nand another .\n", encoding="utf-8")
     for name, record in RECORDS.items():
         (folder / name).write_text(json.dumps(record) + "\n", encoding="utf-8")
-    (folder / "wikipedia.jsonl").write_text(json.dumps(SEQUENCE) + "\n", encoding="utf-8")
+    for name in ("wikipedia.jsonl", "mnli.jsonl"):
+        (folder / name).write_text(json.dumps(SEQUENCE) + "\n", encoding="utf-8")
     for name, table in TABLES.items():
         (folder / name).write_text(table, encoding="utf-8")
     for checkpoint in CHECKPOINTS:
