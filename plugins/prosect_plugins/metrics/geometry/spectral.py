@@ -72,7 +72,8 @@ def isoscore_of(scatter: Scatter, options: IsoScoreOptions) -> float:
         scale = (1 - shrinkage) / (scatter.count - 1)
         square = scale**2 * square + 2 * scale * shrinkage * trace + shrinkage**2 * size
         trace = scale * trace + shrinkage * size
-    return (trace**2 / square - 1) / (size - 1)
+    # Rounding may take one direction alone below PR = 1.
+    return float(np.maximum((trace**2 / square - 1) / (size - 1), 0.0))
 
 
 def stable_rank_of(scatter: Scatter, *, center: bool) -> float:
