@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from pathlib import Path
 
@@ -179,3 +180,9 @@ def test_a_fault_of_a_corpus_names_it_and_the_model(call, folder):
     for command in (("run", "spec.yaml"), ("plan", "spec.yaml", "--tokenise")):
         code, _, error = call(*command)
         assert (code, error) == (2, "prosect: error: model 'tiny', corpus 'ids': the corpus has no sentence\n")
+
+
+def test_garbage_is_collected_again_after_a_short_command(capsys):
+    assert main(["plugins"]) == 0
+    assert gc.isenabled()
+    assert "sum_of_factors" in capsys.readouterr().out

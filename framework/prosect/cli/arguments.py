@@ -112,7 +112,7 @@ def _command(group: Group, name: str, text: str, example: str, command: Command)
         epilog=f"example:\n  {example}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    found.set_defaults(command=command, json=False)
+    found.set_defaults(name=name, command=command, json=False)
     return found
 
 
