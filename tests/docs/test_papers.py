@@ -41,8 +41,8 @@ TABLES = {
     "comet.csv": "run,step,sentence,comet\ns0,2000,0,0.5\ns0,2000,1,0.25\n",
 }
 CHECKPOINTS = (
-    *(f"rus-eng-s{seed}/step{step}" for seed in (0, 1) for step in (1000, 2000)),
-    *(f"mul-eng/step{step}" for step in (1000, 2000)),
+    *(f"rus-eng-s{seed}/step{step}" for seed in (0, 1, 2) for step in (1000, 2000)),
+    *(f"{pair}-eng/step{step}" for pair in ("sla", "ine", "mul") for step in (1000, 2000)),
     *(f"de-en-{seed}" for seed in (2253, 5498, 9819, 9240, 2453)),
 )
 SEQUENCE = {"input_ids": [101, 7592, 102, 2088, 102], "token_type_ids": [0, 0, 0, 1, 1]}
