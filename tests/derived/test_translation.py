@@ -92,6 +92,16 @@ def test_every_checkpoint_of_a_sweep_is_scored():
     assert found.sentence_bleu.dims == ("model", "sentence")
 
 
+def test_datasets_of_several_models_are_scored_one_by_one_and_stacked():
+    models = [sentences().assign_coords(model=f"m@{n}", step=n) for n in (1, 2)]
+    models[1]["target"] = ("sentence", REFERENCES)
+    found = prosect.derive("bleu", *models)
+    np.testing.assert_array_equal(found.bleu, [prosect.derive("bleu", one).bleu for one in models])
+    assert found.bleu.dims == ("model",)
+    assert found.sentence_bleu.dims == ("model", "sentence")
+    assert (found.model.values.tolist(), found.step.values.tolist()) == (["m@1", "m@2"], [1, 2])
+
+
 def test_targets_of_the_corpus_are_nothing_to_score():
     with pytest.raises(UsageError, match="'target: generated'"):
         prosect.derive("bleu", sentences(targets="corpus"))

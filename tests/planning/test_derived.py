@@ -32,6 +32,7 @@ analyses:
 """
 MORE = (
     metric("two", form="derived", inputs=(2, 2)),
+    metric("single", form="derived", inputs=(1, 1)),
     metric("each", form="derived", inputs=(2, None), members="separate"),
     metric("vectors", form="derived", needs=("terms",)),
 )
@@ -105,6 +106,8 @@ CASES = [
         "{name: two, of: m/a}", "13:22", "of", "'two' reads 2 datasets (nodes of 'of', then 'tables'), and here are 1"
     ),
     Case("{name: two, of: [m/a, m/a, m/a]}", "13:22", "of", "here are 3"),
+    Case("{name: single, of: [m/a, m/a]}", "13:25", "of", "reads 1 dataset (nodes of"),
+    Case("{name: single, of: [m/a, m/a]}", "13:25", "of", "one with '*', stands for several models as one dataset"),
     Case("{name: each, of: m/a}", "13:23", "of", "'each' reads 2 or more datasets"),
     Case("{name: vectors, of: m/a}", "13:26", "of", "m/a does not have; 'keep: [terms]' of the analysis stores it"),
     Case("{name: drift}", "13:3", "of", "reads 1 or more datasets"),

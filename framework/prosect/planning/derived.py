@@ -95,7 +95,10 @@ def _check_number(bench: Bench, path: KeyPath, step: DerivedStep) -> None:
     number = nodes + len(step.tables)
     if number < least or (most is not None and number > most):
         wanted = str(least) if least == most else f"{least} or more" if most is None else f"{least} to {most}"
-        message = f"{step.metric.name!r} reads {wanted} datasets (nodes of 'of', then 'tables'), and here are {number}"
+        noun = "dataset" if most == 1 else "datasets"
+        message = f"{step.metric.name!r} reads {wanted} {noun} (nodes of 'of', then 'tables'), and here are {number}"
+        if most == 1 and not step.tables:
+            message += "; the name of a matrix, or one with '*', stands for several models as one dataset"
         bench.note((*path, "of"), message)
 
 

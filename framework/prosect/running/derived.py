@@ -194,7 +194,8 @@ def _check_number(declaration: MetricDeclaration, number: int) -> None:
     least, most = declaration.inputs
     if number < least or (most is not None and number > most):
         wanted = str(least) if least == most else f"{least} or more" if most is None else f"{least} to {most}"
-        raise UsageError(f"{declaration.name!r} reads {wanted} datasets, and here are {number}")
+        noun = "dataset" if most == 1 else "datasets"
+        raise UsageError(f"{declaration.name!r} reads {wanted} {noun}, and here are {number}")
 
 
 def _record(step: DerivedStep, config: Mapping[str, Any]) -> StepRecord:

@@ -12,6 +12,7 @@ from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 
 from prosect.api import UsageError
+from prosect.api.results import stack_members
 from prosect_plugins.derived.options import BleuOptions, ChrfOptions
 
 _SENTENCE: Final = "sentence"
@@ -32,7 +33,7 @@ class _Metric(Protocol):
 
 
 def bleu(datasets: Sequence[xr.Dataset], options: BleuOptions) -> xr.Dataset:
-    """Score a corpus and every sentence by BLEU."""
+    """Score a corpus and every sentence by BLEU; several datasets are stacked along ``model``."""
 
     def metric(*, effective_order: bool) -> BLEU:
         return BLEU(
@@ -43,15 +44,21 @@ def bleu(datasets: Sequence[xr.Dataset], options: BleuOptions) -> xr.Dataset:
         )
 
     # A short sentence has no n-grams of the highest orders: of a single one only those that it has count.
-    return _scored(datasets[0], metric(effective_order=False), metric(effective_order=True), "bleu")
+    return _stacked(datasets, metric(effective_order=False), metric(effective_order=True), "bleu")
 
 
 def chrf(datasets: Sequence[xr.Dataset], options: ChrfOptions) -> xr.Dataset:
-    """Score a corpus and every sentence by chrF."""
+    """Score a corpus and every sentence by chrF; several datasets are stacked along ``model``."""
     metric = CHRF(
         char_order=options.characters, word_order=options.words, beta=options.beta, lowercase=options.lowercase
     )
-    return _scored(datasets[0], metric, metric, "chrf")
+    return _stacked(datasets, metric, metric, "chrf")
+
+
+def _stacked(datasets: Sequence[xr.Dataset], corpus: _Metric, single: _Metric, name: str) -> xr.Dataset:
+    found = [_scored(dataset, corpus, single, name) for dataset in datasets]
+    # A dataset with the dimension already holds several models (`prosect.stack`).
+    return found[0] if len(found) == 1 else stack_members(found)
 
 
 def _scored(dataset: xr.Dataset, corpus: _Metric, single: _Metric, name: str) -> xr.Dataset:
