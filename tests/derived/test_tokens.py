@@ -90,6 +90,13 @@ class TestCorrelation:
         with pytest.raises(UsageError, match="nothing to join by: the keys row are no labels"):
             prosect.derive("correlation", tokens(), xr.Dataset({"x": ("row", [1.0])}), against="x")
 
+    def test_datasets_with_no_label_in_common(self):
+        one, other = (tokens().expand_dims(model=[name]) for name in ("a@1", "b@1"))
+        with pytest.raises(UsageError, match="no 'model' is in both datasets, for example a@1 and b@1; name one"):
+            prosect.derive("correlation", one, other)
+        with pytest.raises(UsageError, match="no 'layer' is in both datasets, for example 0 and 6"):
+            prosect.derive("correlation", tokens().isel(layer=[0]), tokens().isel(layer=[1]))
+
 
 class TestSummary:
     def test_over_tokens(self):

@@ -54,7 +54,7 @@ def _same_variables(first: xr.Dataset, second: xr.Dataset, options: CorrelationO
 
 
 def _correlated(x: xr.DataArray, y: xr.DataArray, options: CorrelationOptions) -> dict[str, xr.DataArray]:
-    x, y = xr.align(x, y, join="inner")
+    x, y = _common(x, y)
     x, y = (_with_dims(one, other, options.over) for one, other in ((x, y), (y, x)))
     found, number = xr.apply_ufunc(
         partial(_flat, axes=len(options.over), method=options.method, minimum=options.minimum),
@@ -64,6 +64,17 @@ def _correlated(x: xr.DataArray, y: xr.DataArray, options: CorrelationOptions) -
         output_core_dims=[(), ()],
     )
     return {"correlation": found, "number": number}
+
+
+def _common(x: xr.DataArray, y: xr.DataArray) -> tuple[xr.DataArray, xr.DataArray]:
+    """Keep the labels that both have."""
+    kept, other = xr.align(x, y, join="inner")
+    for dim in kept.dims:
+        if dim in y.dims and x.sizes[dim] and y.sizes[dim] and not kept.sizes[dim]:
+            first, second = (array.indexes[dim][0] for array in (x, y))
+            advice = "; name one model of each" if dim == "model" else ""
+            raise UsageError(f"no {dim!r} is in both datasets, for example {first} and {second}{advice}")
+    return kept, other
 
 
 def _with_dims(one: xr.DataArray, other: xr.DataArray, over: Sequence[str]) -> xr.DataArray:
