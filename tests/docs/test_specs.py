@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import xarray as xr
 
 import prosect
 from prosect.cli import main
@@ -36,6 +38,17 @@ def test_a_small_spec_is_run(path, tmp_path):
         assert node.attrs["closure_max"] < 5e-6
         declared = (metric.declaration.variables(metric.options) for metric in step.metrics)
         assert set(node.data_vars) >= {variable.name for found in declared for variable in found}
+    assert [node.name for node in _derived(tree) if not _says_something(node.ds)] == []
+
+
+def _derived(tree: Any) -> list[Any]:
+    return list(tree["derived"].children.values()) if "derived" in tree.children else []
+
+
+def _says_something(dataset: xr.Dataset) -> bool:
+    """Is there a number in what a derived result is named for? A twin too small for its measure holds NaN alone."""
+    measured = dataset.get(dataset.attrs["derived"]["name"])
+    return measured is None or measured.dtype.kind not in "fiu" or bool(np.isfinite(measured).any())
 
 
 def test_the_quickstart_says_how_the_layers_are_made(clone):
