@@ -58,6 +58,7 @@ def test_the_whole_sum_has_the_models_own_loss(carry_out, masked_model, wordpiec
     assert np.array_equal(np.isnan(whole.masked_loss.values), ~found.masked.values)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("final_bias", ["head", "bias", "own"])
 def test_every_subset_is_read_by_the_whole_head(carry_out, masked_model, wordpieces, corpus, final_bias):
     """The head is applied by hand to sums of the stored vectors."""

@@ -32,6 +32,7 @@ def read(which, rules, ids, start, *, seed=0):
     return found
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(
     which=st.sampled_from(STREAMS),

@@ -49,6 +49,7 @@ def by_hand(self, own, seen):
     return DenseTerms((*labels, bias), torch.stack([*vectors, left]))
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(
     case=st.sampled_from(CASES),
