@@ -5,15 +5,15 @@ import json
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
 import prosect
-from prosect.api import Attention, Options, Projection
+from prosect.api import Options
 from prosect.model.weights import attention_weights
 from prosect.terms.factored import FactoredStart
 from prosect.terms.reading import Reading
 from prosect_plugins.metrics import maps
 from prosect_plugins.metrics.options import ShareOptions
+from support.cross_attention import SHAPE, CrossAttention
 from support.models import DATA
 
 pytestmark = pytest.mark.gpu
@@ -128,18 +128,6 @@ def test_tokens_carried_through_all_blocks_are_those_of_decompx(measured, assert
         assert_agrees(f"decompx bert global {dtype}", ds["norm"].sel(layer=layer + 1), expected, tolerance)
 
 
-class CrossAttention(nn.Module):
-    """Value and output projection of the golden's module."""
-
-    def __init__(self, parameters):
-        super().__init__()
-        for name in ("v_proj", "out_proj"):
-            weight, bias = (torch.from_numpy(parameters[f"param.{name}.{part}"]) for part in ("weight", "bias"))
-            linear = nn.Linear(*weight.T.shape)
-            linear.load_state_dict({"weight": weight, "bias": bias})
-            self.add_module(name, linear)
-
-
 @pytest.mark.parametrize("dtype", PRECISIONS)
 def test_norms_of_a_cross_attention_are_those_of_the_authors(device, assert_agrees, dtype):
     """The authors' module computes its softmax in float32, so float64 comes no nearer."""
@@ -147,16 +135,7 @@ def test_norms_of_a_cross_attention_are_those_of_the_authors(device, assert_agre
         np.load(DATA / "kobayashi" / "nmt" / "cross_attention_authors_f32.npz"),
         getattr(torch, dtype),
     )
-    shape = Attention(
-        kind="cross_attention",
-        path="",
-        value=Projection(path="v_proj"),
-        output=Projection(path="out_proj"),
-        heads=4,
-        kv_heads=4,
-        head_dim=8,
-    )
-    weights = attention_weights(CrossAttention(reference).to(device), shape, precision)
+    weights = attention_weights(CrossAttention(reference).to(device), SHAPE, precision)
     memory, alpha = (torch.from_numpy(reference[name][None]).to(device, precision) for name in ("key_value", "alpha"))
     with torch.no_grad():
         terms = FactoredStart(causal=False, sources=9).encoder(memory).attended(alpha, weights, value_bias=True)

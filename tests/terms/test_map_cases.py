@@ -3,46 +3,25 @@
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
-from prosect.api import Attention, FeedForward, Options, Projection
+from prosect.api import FeedForward, Options, Projection
 from prosect.api.tensors import Reading
 from prosect.model.weights import Affine, FeedForwardWeights, attention_weights
 from prosect.terms.factored import FactoredStart
 from prosect.terms.linearise import linearise
 from prosect_plugins.metrics import maps
 from prosect_plugins.metrics.options import ShareOptions
+from support.cross_attention import SHAPE, CrossAttention
 from support.models import DATA
 from support.orders import factored_start, map_rules, model, stream_of, walk
 from support.replays import token_ids
-
-
-class CrossAttention(nn.Module):
-    """Value and output projection of the golden's module."""
-
-    def __init__(self, parameters):
-        super().__init__()
-        for name in ("v_proj", "out_proj"):
-            weight, bias = (torch.from_numpy(parameters[f"param.{name}.{part}"]) for part in ("weight", "bias"))
-            linear = nn.Linear(*weight.T.shape)
-            linear.load_state_dict({"weight": weight, "bias": bias})
-            self.add_module(name, linear)
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 def test_norms_of_a_cross_attention_are_those_of_the_authors(dtype):
     """Kobayashi et al. 2020; their module computes its softmax in float32, so float64 comes no nearer than 2e-6."""
     golden = np.load(DATA / "kobayashi" / "nmt" / "cross_attention_authors_f32.npz")
-    shape = Attention(
-        kind="cross_attention",
-        path="",
-        value=Projection(path="v_proj"),
-        output=Projection(path="out_proj"),
-        heads=4,
-        kv_heads=4,
-        head_dim=8,
-    )
-    weights = attention_weights(CrossAttention(golden), shape, dtype)
+    weights = attention_weights(CrossAttention(golden), SHAPE, dtype)
     memory, alpha = (torch.from_numpy(golden[name][None]).to(dtype) for name in ("key_value", "alpha"))
     terms = FactoredStart(causal=False, sources=9).encoder(memory).attended(alpha, weights, value_bias=True)
     reading = Reading(terms, terms.sum())
