@@ -1,8 +1,6 @@
 """The page of closures says what the script that writes it measures."""
 
-import importlib.util
 import re
-import sys
 
 import pytest
 
@@ -11,6 +9,7 @@ from prosect.plugins.support import example_of
 from prosect.terms.closure import tolerance
 from prosect.testing.closing import label_choices
 from prosect.testing.models import whole_config
+from support.benchmarks import loaded
 from support.pages import ROOT
 
 PAGE = (ROOT / "docs" / "benchmarks" / "closure.md").read_text(encoding="utf-8")
@@ -19,12 +18,8 @@ REGISTRY = load_registry()
 
 @pytest.fixture(scope="module")
 def closure():
-    spec = importlib.util.spec_from_file_location("closure", ROOT / "benchmarks" / "closure.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["closure"] = module
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules["closure"]
+    with loaded("closure") as module:
+        yield module
 
 
 def tables():

@@ -1,8 +1,5 @@
 """The naive code that ours is timed against computes the same numbers."""
 
-import importlib.util
-import sys
-
 import numpy as np
 import pytest
 import torch
@@ -10,19 +7,15 @@ import torch
 import prosect
 from prosect.testing.models import small_module
 from prosect_plugins.architectures import bert, gpt2
-from support.pages import ROOT
+from support.benchmarks import loaded
 
 ROWS = [[5, 9, 7, 3, 8, 40], [6, 11, 20, 4, 30, 12]]
 
 
 @pytest.fixture(scope="module")
 def naive():
-    spec = importlib.util.spec_from_file_location("naive", ROOT / "benchmarks" / "naive.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["naive"] = module
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules["naive"]
+    with loaded("naive") as module:
+        yield module
 
 
 @pytest.fixture(params=[bert, gpt2], ids=["bert", "gpt2"])

@@ -62,12 +62,11 @@ def open_nodes(path: Path, nodes: Iterable[str]) -> Iterator[dict[str, xr.Datase
     from prosect.store.folder import ResultFolder
 
     identify(path)
+    folder, hidden = ResultFolder(path, read_only=True), half_made(path)
     with ExitStack() as stack:
         found: dict[str, xr.Dataset] = {}
-        hidden = half_made(path)
         for node in dict.fromkeys(nodes):
             if (path / node / "zarr.json").is_file() and node not in hidden:
-                folder = ResultFolder(path, read_only=True)
                 # As above: a store of zarr's own.
                 opened = xr.open_dataset(folder, engine="zarr", group=node, consolidated=False, chunks={})  # type: ignore[arg-type]
                 found[node] = _in_order(stack.enter_context(opened))
